@@ -1,0 +1,76 @@
+"""The command `edge-app`.
+
+Exit codes of every command: 0 done (inspect, scan: all GOOD), 1 at least one NG, 2 wrong usage, 3 at least one
+NO VERDICT, 4 refused with one line that says why, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_app import __version__
+from edge_app.errors import KensaError
+
+EXIT_OK, EXIT_NG, EXIT_USAGE, EXIT_NO_VERDICT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="edge-app", description="Inspect parts with a model bundle.")
+    parser.add_argument("--version", action="version", version=f"edge-app {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    inspect = commands.add_parser("inspect", help="judge single pictures")
+    inspect.add_argument("bundle", type=Path)
+    inspect.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    inspect.add_argument("--json", action="store_true", help="one JSON object a line")
+    inspect.add_argument("--heatmap", type=Path, metavar="OUT.png", help="picture with heatmap (one IMAGE only)")
+    inspect.set_defaults(handler="edge_app.batch:command_inspect")
+
+    scan = commands.add_parser("scan", help="judge a folder of pictures, with a report")
+    scan.add_argument("folder", type=Path)
+    scan.add_argument("--bundle", type=Path, required=True)
+    scan.add_argument("--out", type=Path, required=True, help="folder for results.csv, summary.json and report.html")
+    scan.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    scan.set_defaults(handler="edge_app.batch:command_scan")
+
+    run = commands.add_parser("run", help="the station: camera, screen, records")
+    run.add_argument("--source", help="synthetic:, folder:DIR, video:FILE, camera:0, rtsp://..., http://...")
+    run.add_argument("--bundle", type=Path, help="a bundle file; without it the active bundle of the model store")
+    run.add_argument("--config", type=Path, help="station.toml")
+    run.add_argument("--headless", action="store_true", help="no screen; a line for each verdict")
+    run.add_argument("--parts", type=int, metavar="N", help="stop after N parts")
+    run.add_argument("--screenshots", type=Path, metavar="DIR", help="save pictures of the screen here at the end")
+    run.set_defaults(handler="edge_app.run:command_run")
+
+    bench = commands.add_parser("bench", help="where the time goes, against the bare interpreter")
+    bench.add_argument("bundle", type=Path)
+    bench.add_argument("--frames", type=int, default=300, metavar="N")
+    bench.add_argument("--threads", type=int, default=1)
+    bench.add_argument("--json", action="store_true")
+    bench.set_defaults(handler="edge_app.bench:command_bench")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    arguments = _parser().parse_args(argv)
+    # Imported only when asked for: a scan must not load Qt, nor a screen what reads folders.
+    module_name, function_name = arguments.handler.split(":")
+    try:
+        return int(getattr(importlib.import_module(module_name), function_name)(arguments))
+    except KensaError as error:
+        print(f"edge-app: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        print("edge-app: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""The one path to a verdict. Live, batch, calibration, evaluation and the golden self-test all come through here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edge_app.bundle import ModelBundle
+from edge_app.domain import (
+    AnomalyMap,
+    Float32Array,
+    Frame,
+    Inspection,
+    Reason,
+    Region,
+    Timings,
+    UInt8Array,
+    Verdict,
+    utc_now,
+)
+from edge_app.pictures import decode_picture
+from edge_app.preprocess import Preprocessor, box_to_frame
+from edge_app.runtime import TfliteModel
+from edge_app.scoring import Scorer
+
+# A picture without any content cannot be judged. Product-specific limits belong to the bundle, not here.
+BLACK_BELOW_LEVEL, SATURATED_ABOVE_LEVEL = 16, 239
+
+
+class Inspector:
+    """Judges frames with one bundle. Not for two threads at once: buffers are kept between calls.
+
+    Args:
+        bundle: a verified bundle.
+        threads: threads of the interpreter.
+
+    Raises:
+        BundleError: the model cannot be loaded or is not what the manifest says.
+    """
+
+    def __init__(self, bundle: ModelBundle, threads: int = 1) -> None:
+        manifest = bundle.manifest
+        self.bundle = bundle
+        self.model = TfliteModel(bundle, threads)
+        self._preprocessor = Preprocessor(manifest.input)
+        size = (manifest.input.height, manifest.input.width)
+        self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics())
+
+    @property
+    def device(self) -> str:
+        """What really runs the model."""
+        return self.model.device
+
+    def inspect(self, frame: Frame) -> Inspection:
+        """The verdict on one frame. Never raises for a frame: what goes wrong is NO VERDICT with its reason."""
+        started = time.perf_counter()
+        try:
+            picture = self._preprocessor.picture(frame.image_rgb)
+        except ValueError as error:
+            return self.no_verdict(frame, Reason.WRONG_SIZE, str(error))
+        low, high = cv2.minMaxLoc(picture.reshape(-1))[:2]
+        if high < BLACK_BELOW_LEVEL:
+            return self.no_verdict(
+                frame, Reason.BLACK, f"brightest level {high:.0f}, expected {BLACK_BELOW_LEVEL} or more"
+            )
+        if low > SATURATED_ABOVE_LEVEL:
+            return self.no_verdict(frame, Reason.SATURATED, f"darkest level {low:.0f} of 255")
+        prepared = time.perf_counter()
+        try:
+            self.model.feed(picture)
+            self.model.invoke()
+            invoked = time.perf_counter()
+            values = self._scorer.anomaly_map(self._scorer.raw_map(picture, self.model.output_levels()))
+            score = self._scorer.score(values)
+        except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
+            return self.no_verdict(frame, Reason.MODEL_FAILED, str(error))
+        if not np.isfinite(score):
+            return self.no_verdict(frame, Reason.NOT_FINITE, "the anomaly map holds a value that is not finite")
+        thresholds = self.bundle.manifest.thresholds
+        is_ng = score >= thresholds.image
+        anomaly_map = AnomalyMap(values, self._preprocessor.roi_in(*frame.image_rgb.shape[:2]))
+        regions = self._regions(anomaly_map) if is_ng else ()
+        ended = time.perf_counter()
+        return Inspection(
+            verdict=Verdict.NG if is_ng else Verdict.GOOD,
+            frame_id=frame.frame_id,
+            label=frame.label,
+            captured_utc=frame.captured_utc,
+            product=self.bundle.manifest.product,
+            bundle_id=self.bundle.bundle_id,
+            device=self.device,
+            threshold=thresholds.image,
+            score=score,
+            anomaly_map=anomaly_map,
+            regions=regions,
+            timings=Timings(
+                preprocess_ms=(prepared - started) * 1e3,
+                invoke_ms=(invoked - prepared) * 1e3,
+                scoring_ms=(ended - invoked) * 1e3,
+                total_ms=(ended - started) * 1e3,
+            ),
+        )
+
+    def raw_map(self, image_rgb: UInt8Array) -> Float32Array:
+        """The map before comparison with good parts, for learning what is normal.
+
+        Args:
+            image_rgb: uint8 (H, W, 3), a frame's picture.
+
+        Returns:
+            float32 (h, w), a new array.
+        """
+        picture = self._preprocessor.picture(image_rgb)
+        self.model.feed(picture)
+        self.model.invoke()
+        return self._scorer.raw_map(picture, self.model.output_levels())
+
+    def anomaly_map(self, raw: Float32Array) -> Float32Array:
+        """The second half of the way: `raw_map`'s result judged against good parts; `raw` may be overwritten."""
+        return self._scorer.anomaly_map(raw)
+
+    def score(self, anomaly_map: Float32Array) -> float:
+        """The image score of an anomaly map."""
+        return self._scorer.score(anomaly_map)
+
+    def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
+        """NO VERDICT on a frame, for a reason."""
+        return no_verdict(self.bundle, self.device, frame.frame_id, frame.label, reason, detail)
+
+    def _regions(self, anomaly_map: AnomalyMap) -> tuple[Region, ...]:
+        values, roi = anomaly_map.values, anomaly_map.roi_in_frame
+        height, width = values.shape
+        pixel_area = (roi.height / height) * (roi.width / width)
+        return tuple(
+            Region(box_to_frame(found.box_in_map, (height, width), roi), found.area_px * pixel_area, found.peak)
+            for found in self._scorer.regions(values, self.bundle.manifest.thresholds.pixel)
+        )
+
+
+def no_verdict(bundle: ModelBundle, device: str, frame_id: int, label: str, reason: Reason, detail: str) -> Inspection:
+    """NO VERDICT on a part of which there may not even be a frame."""
+    return Inspection(
+        verdict=Verdict.NO_VERDICT,
+        frame_id=frame_id,
+        label=label,
+        captured_utc=utc_now(),
+        product=bundle.manifest.product,
+        bundle_id=bundle.bundle_id,
+        device=device,
+        threshold=bundle.manifest.thresholds.image,
+        reason=reason,
+        detail=detail,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenResult:
+    """One golden sample, expected and found."""
+
+    file: str
+    expected_score: float
+    found_score: float | None
+    passed: bool
+    detail: str
+
+
+def check_golden(inspector: Inspector) -> list[GoldenResult]:
+    """Inspect the bundle's golden samples with this very inspector.
+
+    Returns:
+        one result a sample; `passed` only when the verdict is the expected one and the score within tolerance.
+    """
+    results = []
+    for index, sample in enumerate(inspector.bundle.manifest.golden):
+        frame = Frame(
+            image_rgb=decode_picture(inspector.bundle.files[sample.file]),
+            frame_id=index,
+            captured_monotonic_s=time.monotonic(),
+            captured_utc=utc_now(),
+            label=sample.file,
+        )
+        found = inspector.inspect(frame)
+        close = found.score is not None and abs(found.score - sample.score) <= sample.tolerance
+        passed = close and found.verdict.value == sample.verdict
+        detail = (
+            f"{sample.file}: expected {sample.verdict} {sample.score:.6g} +- {sample.tolerance:.2g},"
+            f" found {found.verdict.value} {'-' if found.score is None else format(found.score, '.6g')}"
+        )
+        results.append(GoldenResult(sample.file, sample.score, found.score, passed, detail))
+    return results

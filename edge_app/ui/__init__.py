@@ -1,0 +1,1 @@
+"""The touchscreen. Qt lives here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Kensa's trainer: good pictures in, one model bundle out."""
