@@ -1,0 +1,58 @@
+"""Silence is green: an unexpected warning, WARNING log, Qt message or surviving thread fails the test."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports Qt or TensorFlow.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED = REPOSITORY.parent / "shared"
+
+
+def shared_path(*parts: str) -> Path:
+    """A folder of the real pictures and weights; the test is skipped where they are absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"the real pictures are not on this machine ({'/'.join(parts)})")
+    return path
+
+
+@pytest.fixture(scope="session")
+def demo_bundle_path() -> Path:
+    """The bundle that the project ships."""
+    return REPOSITORY / "models" / "demo.bundle"
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    if request.node.get_closest_marker("allow_warnings"):
+        return
+    loud = [record for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
+    assert not loud, f"unexpected log lines: {[record.getMessage() for record in loud]}"
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_survives() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 2.0
+    while (left := [t for t in threading.enumerate() if t not in before and not _is_pool(t)]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    assert not left, f"threads outlive the test: {left}"
+
+
+def _is_pool(thread: threading.Thread) -> bool:
+    # tqdm's monitor lives as long as the process, by its design.
+    return type(thread).__name__ == "TMonitor"
