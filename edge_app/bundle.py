@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pydantic
@@ -98,10 +98,11 @@ class ScoringSpec(_Part):
     ssim_window: Annotated[int, Field(ge=3, le=33)] = 11
     ssim_sigma: PositiveFloat = 1.5
     data_range: PositiveFloat = 1.0
-    smoothing_sigma_px: Annotated[FiniteFloat, Field(ge=0, le=16)] = 0.0
+    l2_sigma_px: Annotated[FiniteFloat, Field(gt=0, le=16)] = 1.0
     min_defect_side_px: Annotated[int, Field(ge=1, le=64)] = 1
     score_rule: Literal["max"] = "max"
     normal_statistics: str | None = None
+    two_sided: bool = False
 
 
 class Thresholds(_Part):
@@ -124,6 +125,12 @@ class DisplayRange(_Part):
 
     low: FiniteFloat
     high: FiniteFloat
+
+    @pydantic.model_validator(mode="after")
+    def _has_an_extent(self) -> Self:
+        if self.high <= self.low:
+            raise ValueError(f"high must be above low, got {self.low} to {self.high}")
+        return self
 
 
 class Parity(_Part):

@@ -1,5 +1,8 @@
 """The few errors a person meets; each says what happened and what to do next."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class KensaError(Exception):
     """Base of the errors that are shown to a person as one line, without a traceback."""
@@ -23,3 +26,9 @@ class DataError(KensaError):
 
 class RecordsError(KensaError):
     """The record of verdicts cannot be written or read."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint to append to a message: "; did you mean 'threshold'?", or nothing when no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

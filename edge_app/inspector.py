@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 import cv2
 import numpy as np
@@ -128,7 +129,9 @@ class Inspector:
 
     def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
         """NO VERDICT on a frame, for a reason."""
-        return no_verdict(self.bundle, self.device, frame.frame_id, frame.label, reason, detail)
+        return no_verdict(
+            self.bundle, self.device, frame.frame_id, frame.label, reason, detail, captured_utc=frame.captured_utc
+        )
 
     def _regions(self, anomaly_map: AnomalyMap) -> tuple[Region, ...]:
         values, roi = anomaly_map.values, anomaly_map.roi_in_frame
@@ -140,13 +143,22 @@ class Inspector:
         )
 
 
-def no_verdict(bundle: ModelBundle, device: str, frame_id: int, label: str, reason: Reason, detail: str) -> Inspection:
-    """NO VERDICT on a part of which there may not even be a frame."""
+def no_verdict(
+    bundle: ModelBundle,
+    device: str,
+    frame_id: int,
+    label: str,
+    reason: Reason,
+    detail: str,
+    *,
+    captured_utc: datetime | None = None,
+) -> Inspection:
+    """NO VERDICT on a part of which there may not even be a frame; captured now, unless said when."""
     return Inspection(
         verdict=Verdict.NO_VERDICT,
         frame_id=frame_id,
         label=label,
-        captured_utc=utc_now(),
+        captured_utc=captured_utc or utc_now(),
         product=bundle.manifest.product,
         bundle_id=bundle.bundle_id,
         device=device,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import stat
 import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
@@ -22,7 +24,11 @@ MAX_FILE_BYTES = 512 * 2**20
 # The caps above are ours and raise; Pillow's own would only warn.
 Image.MAX_IMAGE_PIXELS = None
 
+# By content, whatever the file is called. The rest of Pillow's readers stay shut: one of them starts Ghostscript.
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _PLAIN_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+# Pillow opens 16-bit colour as plain RGB and drops the lower bytes; only the raw mode of its decoder tells.
+_DEEP_RAW_MODE = re.compile(r";(12|16|32|64)[BLNSF]")
 
 
 def read_picture(path: Path | str | bytes) -> UInt8Array:
@@ -32,18 +38,25 @@ def read_picture(path: Path | str | bytes) -> UInt8Array:
         path: the file; bytes where its name is not UTF-8.
 
     Returns:
-        uint8 (H, W, 3), RGB. EXIF rotation applied; grey, palette and CMYK converted; an alpha channel dropped.
+        uint8 (H, W, 3), RGB. EXIF rotation applied; grey, palette and CMYK converted; an alpha channel dropped; of
+        a camera's multi-picture JPEG (MPO) the main picture.
 
     Raises:
         DataError: not a file, empty, truncated, not a picture, animated, more than 8 bits a channel or too large.
     """
     try:
         # Not blocking: a FIFO among the files must not hold up a scan.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE_BYTES:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise DataError("not a plain file")
+            if found.st_size > MAX_FILE_BYTES:
                 raise DataError(f"larger than {MAX_FILE_BYTES >> 20} MiB; make it smaller")
-            data = file.read(MAX_FILE_BYTES)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(MAX_FILE_BYTES)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})") from error
     return decode_picture(data)
@@ -56,21 +69,30 @@ def decode_picture(data: bytes) -> UInt8Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what counts
-            with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise DataError(f"{image.width} x {image.height} is more than {MAX_PIXELS // 10**6} million pixels")
-                if getattr(image, "n_frames", 1) > 1:
-                    raise DataError("holds more than one picture; split it")
-                if image.mode not in _PLAIN_MODES:
-                    raise DataError(f"has pixel format {image.mode}, more than 8 bits a channel; save it as 8 bit")
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_header(image)
+                image.verify()  # PNG: all checksums, to the end of the file
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 image.load()
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise DataError("not a picture file") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError, OverflowError) as error:
+        raise DataError("not a picture file that is read here (BMP, JPEG, PNG, TIFF, WebP)") from error
+    except Exception as error:  # a foreign parser on foreign bytes raises whatever it stumbles on
         raise DataError(f"damaged picture ({error})") from error
+
+
+def _check_header(image: ImageFile.ImageFile) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(f"{image.width} x {image.height} is more than {MAX_PIXELS // 10**6} million pixels")
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        raise DataError("holds more than one picture; split it")
+    raw_modes = [str(tile.args if isinstance(tile.args, str) else (tile.args or ("",))[0]) for tile in image.tile]
+    if image.mode not in _PLAIN_MODES or any(_DEEP_RAW_MODE.search(mode) for mode in raw_modes):
+        raise DataError(
+            f"pixel format {raw_modes[0] if raw_modes else image.mode} is not 8 bits a channel; save it as 8 bit"
+        )
 
 
 def is_picture_name(path: Path) -> bool:

@@ -103,3 +103,21 @@ def _check_tensor(
             f"{bundle.bundle_id}: the manifest says {name} {spec.dtype} {shape} scale {spec.scale} zero point"
             f" {spec.zero_point}, the model has {found[0]} {found[1]} scale {scale} zero point {zero_point}"
         )
+
+
+def describe_model(model: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Number formats of a graph's input and output, as the manifest writes them.
+
+    Raises:
+        BundleError: the graph cannot be loaded.
+    """
+    try:
+        interpreter = Interpreter(model_content=model)
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(f"the model cannot be loaded ({error})") from error
+    described = []
+    for detail in (interpreter.get_input_details()[0], interpreter.get_output_details()[0]):
+        dtype = np.dtype(detail["dtype"]).name
+        scale, zero_point = (1.0, 0) if dtype == "float32" else detail["quantization"]
+        described.append({"dtype": dtype, "scale": float(scale), "zero_point": int(zero_point)})
+    return described[0], described[1]

@@ -101,10 +101,12 @@ class Region(NamedTuple):
 class Scorer:
     """Everything between the model's output and the threshold.
 
-    `raw_map` compares picture and reconstruction: ssim_weight * (1 - SSIM) + l2_weight * (squared difference of real
-    values), channels averaged. `anomaly_map` then judges each pixel against what is normal for it, (raw - mean) /
-    spread of the good parts there, where the bundle has those statistics, and smooths. `score` is the highest value
-    that a whole square of `min_defect_side_px` reaches, so a smaller spot cannot make a part NG by itself.
+    `raw_map` compares picture and reconstruction: ssim_weight * (1 - SSIM) + l2_weight * local root mean square of
+    their difference (Gaussian window of `l2_sigma_px`), channels averaged. `anomaly_map` judges each pixel against
+    what is normal for it, (raw - mean) / spread of the good parts there, where the bundle has those statistics;
+    `two_sided` counts a place that is more alike than it ever is on a good part too, which is how a missing hole
+    shows. `score` is the highest value that a whole square of `min_defect_side_px` reaches, so that a smaller spot
+    cannot make a part NG by itself.
 
     Args:
         spec: the manifest's `scoring`.
@@ -149,15 +151,18 @@ class Scorer:
         if self._spec.l2_weight > 0 or raw is None:
             np.subtract(x, y, out=self._difference)
             np.multiply(self._difference, self._difference, out=self._difference)
-            squared = self._mean_of_channels(self._difference) * np.float32(self._spec.l2_weight / LEVELS**2)
-            raw = squared if raw is None else np.add(raw, squared, out=raw)
-        return raw
+            squared = self._mean_of_channels(self._difference)
+            local = cv2.GaussianBlur(squared, (0, 0), self._spec.l2_sigma_px, borderType=cv2.BORDER_REFLECT)
+            rms = cv2.sqrt(local)
+            np.multiply(rms, np.float32(self._spec.l2_weight / LEVELS), out=rms)
+            raw = rms if raw is None else np.add(raw, rms, out=raw)  # type: ignore[assignment]
+        return raw  # type: ignore[return-value]
 
     def anomaly_map(self, raw: Float32Array) -> Float32Array:
-        """Judge each pixel against what is normal for it, and smooth.
+        """Judge each pixel against what is normal for it.
 
         Args:
-            raw: float32 (h, w) from `raw_map`; may be overwritten.
+            raw: float32 (h, w) from `raw_map`; overwritten.
 
         Returns:
             float32 (h, w), higher is more anomalous.
@@ -165,9 +170,8 @@ class Scorer:
         if self._mean is not None and self._per_spread is not None:
             np.subtract(raw, self._mean, out=raw)
             np.multiply(raw, self._per_spread, out=raw)
-        sigma = self._spec.smoothing_sigma_px
-        if sigma > 0:
-            raw = cv2.GaussianBlur(raw, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)  # type: ignore[assignment]
+            if self._spec.two_sided:
+                np.abs(raw, out=raw)
         return raw
 
     def score(self, anomaly_map: Float32Array) -> float:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge_app.bundle import DisplayRange
 from edge_app.domain import Inspection, UInt8Array
 
 
@@ -38,6 +39,7 @@ class PartResult:
         part_id: the record's row number; 0 when records are off.
         image_rgb: the inspected picture, uint8 (H, W, 3); None when there was none.
         latency_ms: from capture to the committed verdict.
+        display_range: the heatmap's fixed scale, of the bundle that judged this part.
     """
 
     part_id: int
@@ -45,6 +47,7 @@ class PartResult:
     inspection: Inspection
     decided_utc: datetime
     latency_ms: float
+    display_range: DisplayRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +67,4 @@ class StationStatus:
     counters: Counters
     latency_median_ms: float
     latency_p99_ms: float
+    notice: str = ""

@@ -1,0 +1,87 @@
+"""The coloured picture of an anomaly map, on its own or over the frame. The screen and every report draw with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from edge_app.bundle import DisplayRange
+from edge_app.domain import AnomalyMap, Float32Array, Region, UInt8Array
+
+# Cividis: dark blue over grey to yellow. It reads the same with and without red-green blindness, and has no red that
+# could be taken for the NG colour (Nunez, Anderton & Renslow, PLOS ONE 2018).
+_COLOURS_RGB: UInt8Array = np.ascontiguousarray(
+    cv2.applyColorMap(np.arange(256, dtype=np.uint8).reshape(256, 1), cv2.COLORMAP_CIVIDIS)[:, :, ::-1], dtype=np.uint8
+)
+# Squared, so that the lower half of the scale, where good parts live, hardly shows.
+_SHARES: Float32Array = np.square(np.arange(256, dtype=np.float32) / 255.0)
+
+
+def colour_heatmap(anomaly_map: Float32Array, display_range: DisplayRange) -> UInt8Array:
+    """The map in colour, on the bundle's fixed scale: the same value has the same colour in every picture.
+
+    Args:
+        anomaly_map: float32 (h, w), finite.
+        display_range: the values that get the first and the last colour; what lies outside is clipped.
+
+    Returns:
+        uint8 (h, w, 3), RGB.
+    """
+    return _colour(_levels(anomaly_map, display_range))
+
+
+def overlay(
+    image_rgb: UInt8Array,
+    anomaly_map: AnomalyMap,
+    display_range: DisplayRange,
+    regions: Sequence[Region] = (),
+    opacity: float = 0.5,
+) -> UInt8Array:
+    """The frame with the heatmap blended in and the regions outlined.
+
+    Args:
+        image_rgb: uint8 (H, W, 3), the whole frame; left as it is.
+        anomaly_map: the map of that frame.
+        display_range: as for `colour_heatmap`; nothing is blended in at or below its low end.
+        regions: places to outline, in frame pixels.
+        opacity: share of heat in the picture at the high end of the range, 0..1.
+
+    Returns:
+        uint8 (H, W, 3), a new array.
+    """
+    drawn = image_rgb.copy()
+    roi = anomaly_map.roi_in_frame
+    part = drawn[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
+    size = (roi.width, roi.height)
+    levels: UInt8Array = cv2.resize(_levels(anomaly_map.values, display_range), size)  # type: ignore[assignment]
+    heat_share = cv2.LUT(levels, _SHARES * np.float32(opacity))
+    part[:] = cv2.blendLinear(np.ascontiguousarray(part), _colour(levels), 1 - heat_share, heat_share)
+    for region in regions:
+        _outline(drawn, region)
+    return drawn
+
+
+def encode_png(image_rgb: UInt8Array) -> bytes:
+    """A picture, uint8 (H, W, 3) RGB, as PNG bytes; the same picture gives the same bytes."""
+    return cv2.imencode(".png", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _levels(values: Float32Array, display_range: DisplayRange) -> UInt8Array:
+    scaled = (values - np.float32(display_range.low)) * np.float32(255 / (display_range.high - display_range.low))
+    levels: UInt8Array = np.clip(scaled, 0, 255).astype(np.uint8)
+    return levels
+
+
+def _colour(levels: UInt8Array) -> UInt8Array:
+    return cv2.applyColorMap(levels, _COLOURS_RGB)  # type: ignore[return-value]
+
+
+def _outline(image_rgb: UInt8Array, region: Region) -> None:
+    # White on black shows on every part and leaves all colour to the heat; drawn around the place, not over it.
+    box, line = region.box_in_frame, max(1, round(max(image_rgb.shape) / 500))
+    for distance, width, level in ((2 * line, 3 * line, 0), (2 * line, line, 255)):
+        top_left = (box.x - distance, box.y - distance)
+        bottom_right = (box.x + box.width - 1 + distance, box.y + box.height - 1 + distance)
+        cv2.rectangle(image_rgb, top_left, bottom_right, (level, level, level), width)

@@ -1,0 +1,103 @@
+"""The golden self-test in a throwaway process: where a model is parsed for the first time, and may crash or hang.
+
+`prove` starts `python -m edge_app.selftest FOLDER SECONDS` and reads the one JSON object it prints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from edge_app.errors import BundleError, KensaError
+
+LIMIT_S = 30
+# Address space for the model, on top of what the program itself has mapped (0.3 to 0.5 GiB).
+MODEL_BYTES = 2**30
+_ADVICE = "the bundle is refused; ask for another one"
+
+
+def prove(folder: Path, limit_s: int = LIMIT_S) -> None:
+    """Run the golden samples of an unpacked bundle, apart from this process.
+
+    Args:
+        folder: the unpacked bundle.
+        limit_s: whole seconds that the process may take.
+
+    Raises:
+        BundleError: a wrong score, a crash, a hang or a damaged bundle; one line that says which.
+    """
+    command = [sys.executable, "-P", "-m", "edge_app.selftest", str(folder.resolve()), str(limit_s)]
+    # Only what is named here reaches the process; one arena and one thread keep its address space small.
+    environment = {
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MALLOC_ARENA_MAX": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+    try:
+        ended = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s + 1, env=environment, cwd="/"
+        )
+    except subprocess.TimeoutExpired:
+        raise BundleError(_hung(folder, limit_s)) from None
+    except OSError as error:
+        raise BundleError(f"the self-test cannot be started ({error.strerror or error}); try again") from error
+    if ended.returncode in (-signal.SIGALRM, -signal.SIGXCPU):
+        raise BundleError(_hung(folder, limit_s))
+    try:
+        said = json.loads(ended.stdout)
+    except ValueError:
+        said = None
+    if ended.returncode == 0 and isinstance(said, dict) and said.get("passed") is True:
+        return
+    if isinstance(said, dict) and "message" in said:
+        raise BundleError(f"{said['message']}; {_ADVICE}")
+    cause = signal.Signals(-ended.returncode).name if ended.returncode < 0 else f"exit code {ended.returncode}"
+    raise BundleError(f"{folder.name}: the model crashes the self-test ({cause}); {_ADVICE}")
+
+
+def run(folder: Path) -> dict[str, object]:
+    """The test itself, in the process that calls it: `passed`, and a `message` where it is False."""
+    from edge_app.bundle import read_bundle
+    from edge_app.slot import ready_inspector
+
+    resource.setrlimit(resource.RLIMIT_AS, (_mapped_bytes() + MODEL_BYTES,) * 2)
+    try:
+        ready_inspector(read_bundle(folder))
+    except KensaError as error:
+        return {"passed": False, "message": str(error)}
+    except Exception as error:  # noqa: BLE001 - the top of this process
+        return {"passed": False, "message": f"{folder.name}: the self-test fails ({type(error).__name__}: {error})"}
+    return {"passed": True}
+
+
+def main(argv: list[str]) -> int:
+    """Limit this process, test one folder, print the result."""
+    folder, limit_s = Path(argv[0]), int(argv[1])
+    # The process ends itself: also when whoever started it is gone.
+    signal.alarm(limit_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    said = run(folder)
+    print(json.dumps(said))
+    return 0 if said["passed"] else 1
+
+
+def _mapped_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _hung(folder: Path, limit_s: int) -> str:
+    return f"{folder.name}: the self-test did not end within {limit_s} s; {_ADVICE}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,333 @@
+"""The model store of one product: which bundles are installed, which one is active, which one was before.
+
+    <models_dir>/<product>/<bundle_id>/    an unpacked bundle, verified and self-tested before it got this name
+    <models_dir>/<product>/active          symlink to the bundle in use
+    <models_dir>/<product>/previous        symlink to the whole bundle that was active before
+    <models_dir>/<product>/running.json    what the live station says
+    <models_dir>/<product>/swap.log        who changed what, one JSON object a line
+
+Every change is one rename, made durable before the next step, so a process killed anywhere leaves `active` on a whole
+bundle, old or new. What it leaves behind besides is dropped by the next swap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from edge_app.bundle import MANIFEST, ModelBundle, read_bundle
+from edge_app.domain import utc_now
+from edge_app.errors import BundleError
+from edge_app.running import RunningReport
+from edge_app.selftest import prove
+
+ACTIVE, PREVIOUS, STAGING = "active", "previous", ".staging-"
+
+
+class ModelStore:
+    """Installs, activates and rolls back bundles of one product.
+
+    Every method that changes something raises BundleError, one line, where the disk or the bundle is at fault; the
+    active bundle is then the same as before.
+
+    Args:
+        models_dir: holds a folder for each product; made when needed.
+        product: the product's name, as in the manifest.
+    """
+
+    def __init__(self, models_dir: Path, product: str) -> None:
+        self.product = product
+        self.folder = models_dir / product
+        self._swaps = 0
+
+    def stage(self, bundle_file: Path, prove: Callable[[Path], None] = prove) -> ModelBundle:
+        """Install a bundle: verify it, unpack the verified copy, test that, give it its name. Does not activate.
+
+        Args:
+            bundle_file: a bundle, as a file or a folder.
+            prove: the self-test of an unpacked bundle; raises BundleError.
+
+        Raises:
+            BundleError: damaged, of another product, failed its self-test, disk full; nothing is left behind.
+        """
+        bundle = read_bundle(bundle_file)
+        if bundle.manifest.product != self.product:
+            raise BundleError(
+                f"{bundle_file}: made for product {bundle.manifest.product}, this store is for {self.product}"
+            )
+        if not self.folder.is_dir():
+            with self._disk("the model store cannot be made"):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _sync(self.folder.parent)
+        with self.one_swap():
+            self._sweep()
+            if self._is_whole(bundle.bundle_id):
+                return bundle
+            with self._disk("the bundle cannot be installed"):
+                staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=self.folder))
+                try:
+                    unpacked = staging / bundle.bundle_id
+                    _unpack(bundle, unpacked)
+                    prove(unpacked)
+                    target = self.folder / bundle.bundle_id
+                    if target.exists():  # damaged: out of the way, to be swept with the rest
+                        os.rename(target, staging / "damaged")
+                    os.rename(unpacked, target)
+                    _sync(self.folder)
+                finally:
+                    shutil.rmtree(staging, ignore_errors=True)
+        return bundle
+
+    def installed(self) -> list[str]:
+        """The installed bundles' ids, oldest sequence first."""
+        try:
+            found = [path.name for path in self.folder.iterdir() if not path.is_symlink() and path.is_dir()]
+        except FileNotFoundError:
+            return []
+        # <product>-<sequence>-<digest>; staging folders begin with a dot.
+        return sorted((name for name in found if not name.startswith(".")), key=lambda name: (sequence_of(name), name))
+
+    def active_id(self) -> str | None:
+        """The bundle in use, by the link alone: it may be damaged. None where there is no link."""
+        return self._linked(ACTIVE)
+
+    def previous_id(self) -> str | None:
+        """The bundle to go back to, by the link alone; None where there is none."""
+        previous = self._linked(PREVIOUS)
+        return None if previous == self.active_id() else previous
+
+    def load(self, bundle_id: str) -> ModelBundle:
+        """Read and verify an installed bundle.
+
+        Raises:
+            BundleError: not installed, damaged, or another bundle lies in its folder.
+        """
+        folder = self.folder / bundle_id
+        if not folder.is_dir():
+            raise BundleError(f"{bundle_id} is not installed in {self.folder}; stage it with swap-model")
+        bundle = read_bundle(folder)
+        if bundle.bundle_id != bundle_id:
+            raise BundleError(f"{folder} holds {bundle.bundle_id}; stage {bundle_id} again with swap-model")
+        return bundle
+
+    def activate(self, bundle_id: str) -> None:
+        """Make an installed bundle the active one; the one before, if whole, becomes `previous`."""
+        with self.one_swap():
+            self._sweep()
+            self.load(bundle_id)
+            with self._changing_links("the bundle cannot be activated"):
+                old, older = self.active_id(), self._linked(PREVIOUS)
+                if old is not None and old != bundle_id and self._is_whole(old):
+                    self._point(PREVIOUS, old)
+                try:
+                    self._point(ACTIVE, bundle_id)
+                except OSError:
+                    self._restore(PREVIOUS, older)
+                    raise
+
+    def roll_back(self, failed: str | None = None, to: str | None = None) -> str:
+        """Go back to `previous`; `previous` itself stays as it is.
+
+        Args:
+            failed: only when this is the active bundle still; someone may have activated another meanwhile.
+            to: the bundle to go back to, where the caller knows a better one than `previous`.
+
+        Returns:
+            the active bundle's id.
+
+        Raises:
+            BundleError: there is none to go back to, or it is damaged.
+        """
+        with self._changing_links("the previous bundle cannot be activated"):
+            active = self.active_id()
+            if active is not None and failed is not None and active != failed:
+                return active
+            target = to or self.previous_id()
+            if target is None:
+                raise BundleError(f"{self.product} has no previous bundle to go back to; stage and activate one")
+            self.load(target)
+            self._point(ACTIVE, target)
+            return target
+
+    @contextlib.contextmanager
+    def one_swap(self) -> Iterator[None]:
+        """Keep every other swap of this product out; may be nested in one ModelStore.
+
+        Raises:
+            BundleError: another process is swapping; refused at once.
+        """
+        if self._swaps == 0:
+            with self._disk("the model store cannot be used"):
+                self._lock = os.open(self.folder / ".swap.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(self._lock)
+                raise BundleError(f"another model swap of {self.product} is under way; wait until it is done") from None
+        self._swaps += 1
+        try:
+            yield
+        finally:
+            self._swaps -= 1
+            if self._swaps == 0:
+                os.close(self._lock)
+
+    def write_running(self, report: RunningReport) -> None:
+        """Say what the live station runs.
+
+        Raises:
+            OSError: the disk is full or read-only.
+        """
+        fresh = self.folder / f".running-{report.pid}.json"
+        fresh.write_text(json.dumps(asdict(report)), encoding="utf-8")
+        os.rename(fresh, self.folder / "running.json")
+
+    def read_running(self) -> RunningReport | None:
+        """What the live station says; None where no living process stands behind it."""
+        try:
+            report = RunningReport(**json.loads((self.folder / "running.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        return report if report.alive else None
+
+    def forget_running(self) -> None:
+        """The live station ends."""
+        with contextlib.suppress(OSError):
+            (self.folder / "running.json").unlink()
+
+    def log(self, what: str, from_id: str | None, to_id: str | None, result: str) -> None:
+        """Append one line to the audit log, on the disk before this returns.
+
+        Raises:
+            BundleError: it cannot be written.
+        """
+        entry = {
+            "time": utc_now().isoformat(timespec="milliseconds"),
+            "who": _who(),
+            "what": what,
+            "from": from_id,
+            "to": to_id,
+            "result": result,
+        }
+        try:
+            with open(self.folder / "swap.log", "ab+") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+                torn = file.read(1) not in (b"", b"\n")  # the line before was cut off by a full disk or a power cut
+                file.write((b"\n" if torn else b"") + json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise BundleError(f"{self.folder}/swap.log cannot be written ({error.strerror}); check the disk") from error
+
+    def _linked(self, name: str) -> str | None:
+        try:
+            return os.readlink(self.folder / name)
+        except OSError:
+            return None
+
+    def _is_whole(self, bundle_id: str) -> bool:
+        try:
+            self.load(bundle_id)
+        except BundleError:
+            return False
+        return True
+
+    def _point(self, name: str, bundle_id: str) -> None:
+        before = self._linked(name)
+        try:
+            self._replace_link(name, bundle_id)
+            _sync(self.folder)
+        except OSError:
+            self._restore(name, before)  # what is not known to be on the disk has not happened
+            raise
+
+    def _restore(self, name: str, before: str | None) -> None:
+        with contextlib.suppress(OSError):
+            (self.folder / f".{name}.new").unlink(missing_ok=True)
+            if before is None:
+                (self.folder / name).unlink(missing_ok=True)
+            elif self._linked(name) != before:
+                self._replace_link(name, before)
+
+    def _replace_link(self, name: str, bundle_id: str) -> None:
+        fresh = self.folder / f".{name}.new"
+        fresh.unlink(missing_ok=True)
+        os.symlink(bundle_id, fresh)
+        os.rename(fresh, self.folder / name)
+
+    def _sweep(self) -> None:
+        for leftover in [*self.folder.glob(f"{STAGING}*"), *self.folder.glob(".*.new")]:
+            if leftover.is_symlink():
+                leftover.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _changing_links(self, failing: str) -> Iterator[None]:
+        # Held for milliseconds, also by a station that goes back by itself while a swap waits for its answer.
+        with self._disk(failing):
+            lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+
+    @contextlib.contextmanager
+    def _disk(self, failing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not self.folder.is_dir():
+                raise BundleError(
+                    f"{self.folder}: no bundle was ever staged here; begin with swap-model stage"
+                ) from error
+            raise BundleError(
+                f"{self.folder}: {failing} ({error.strerror or error}); nothing was changed, check the disk"
+            ) from error
+
+
+def sequence_of(bundle_id: str) -> int:
+    """A bundle's place in history, from its id; -1 where the id is none."""
+    parts = bundle_id.rsplit("-", 2)
+    return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else -1
+
+
+def _unpack(bundle: ModelBundle, folder: Path) -> None:
+    folders = {folder}
+    folder.mkdir()
+    for name, data in [(MANIFEST, bundle.manifest_bytes), *bundle.files.items()]:
+        path = folder / name
+        if path.parent not in folders:
+            path.parent.mkdir()
+            folders.add(path.parent)
+        with open(path, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    for path in folders:
+        _sync(path)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid())
+    return f"{os.environ['SUDO_USER']} as {user}" if "SUDO_USER" in os.environ else user

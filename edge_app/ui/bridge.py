@@ -1,0 +1,110 @@
+"""The one module that talks to the station: its thread's results and its status become signals of the GUI thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+
+from edge_app.domain import Verdict
+from edge_app.station import PartResult, Station, StationStatus
+
+KEPT_NG = 6
+STATUS_EVERY_MS = 200
+DRAW_EVERY_MS = 40  # a person sees no more, and a fast line must not flood the GUI
+
+_log = logging.getLogger(__name__)
+
+
+class StationBridge(QObject):
+    """Gives the screen what it shows, and the station what was touched.
+
+    Results come on the inspection thread. One queued wake-up at a time crosses over to the GUI thread, which then takes
+    the newest result to draw and the NG parts since the last time; so nothing piles up, and no NG part is missed.
+
+    Args:
+        make_station: builds the station around the callback it is given.
+    """
+
+    part_shown = pyqtSignal(object)  # PartResult, the newest
+    ng_found = pyqtSignal(object)  # list[PartResult], oldest first
+    status_changed = pyqtSignal(object)  # StationStatus
+    _woken = pyqtSignal()
+
+    def __init__(self, make_station: Callable[[Callable[[PartResult], None]], Station]) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._latest: PartResult | None = None
+        self._ng: deque[PartResult] = deque(maxlen=KEPT_NG)
+        self._wake_up_sent = False
+        self._drawn_s = 0.0
+        self._stopping: threading.Thread | None = None
+        self._draw_timer = QTimer(self, singleShot=True)
+        self._draw_timer.timeout.connect(self._draw)
+        self._status_timer = QTimer(self, interval=STATUS_EVERY_MS)
+        self._status_timer.timeout.connect(self.poll)
+        self._woken.connect(self._draw_soon)
+        self.station = make_station(self._take)
+
+    def start(self) -> None:
+        """Start the line, and look at its status from now on."""
+        self.station.start()
+        self._status_timer.start()
+        self.poll()
+
+    def stop(self) -> None:
+        """Stop the line after the part in hand, without making the screen wait for it."""
+        if self._stopping is None or not self._stopping.is_alive():
+            self._stopping = threading.Thread(target=self.station.stop, name="stop")
+            self._stopping.start()
+
+    def reset_counters(self) -> None:
+        """Set the counters to zero."""
+        self.station.reset_counters()
+        self.poll()
+
+    def fail(self, message: str) -> None:
+        """Something in the screen broke: the station goes to Error and says so."""
+        self.station.fail(message)
+        self.poll()
+
+    def close(self) -> None:
+        """End the station and wait for its threads."""
+        self._status_timer.stop()
+        self._draw_timer.stop()
+        if self._stopping is not None:
+            self._stopping.join()
+        self.station.close()
+
+    def poll(self) -> None:
+        """Ask the station for its status now."""
+        self.status_changed.emit(self.station.status())
+
+    def _take(self, result: PartResult) -> None:
+        with self._lock:
+            self._latest = result
+            if result.inspection.verdict is Verdict.NG:
+                self._ng.append(result)
+            send, self._wake_up_sent = not self._wake_up_sent, True
+        if send:
+            self._woken.emit()
+
+    def _draw_soon(self) -> None:
+        since_ms = (time.monotonic() - self._drawn_s) * 1e3
+        self._draw_timer.start(max(0, round(DRAW_EVERY_MS - since_ms)))
+
+    def _draw(self) -> None:
+        with self._lock:
+            latest, self._latest = self._latest, None
+            found = list(self._ng)
+            self._ng.clear()
+            self._wake_up_sent = False
+        self._drawn_s = time.monotonic()
+        if found:
+            self.ng_found.emit(found)
+        if latest is not None:
+            self.part_shown.emit(latest)

@@ -1,0 +1,140 @@
+"""Text that always fits: it shrinks before it would be clipped, so that a longer language needs no other layout."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QRect, QSize, Qt
+from PyQt5.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PyQt5.QtWidgets import QSizePolicy, QWidget
+
+from edge_app.ui import theme
+
+SHRINKS_TO = 0.66  # of the wanted size; below that a text is cut in its middle, with an ellipsis
+_UNBOUNDED = 100_000
+
+
+def extent(text: str, font: QFont, width: int = _UNBOUNDED, wrap: bool = False) -> QSize:
+    """Room that a text takes, wrapped at words within `width` where asked."""
+    flags = int(Qt.TextWordWrap) if wrap else int(Qt.TextSingleLine)
+    return QFontMetrics(font).boundingRect(QRect(0, 0, width, _UNBOUNDED), flags, text).size()
+
+
+def fitted(text: str, room: QSize, largest_px: int, smallest_px: int, bold: bool = False, wrap: bool = False) -> QFont:
+    """The largest font in which the text fits; the smallest one even where it does not."""
+    low, high = smallest_px, max(smallest_px, largest_px)
+    while low < high:
+        middle = (low + high + 1) // 2
+        size = extent(text, theme.font(middle, bold), room.width(), wrap)
+        if size.width() <= room.width() and size.height() <= room.height():
+            low = middle
+        else:
+            high = middle - 1
+    return theme.font(low, bold)
+
+
+def draw_fitted(
+    painter: QPainter,
+    rect: QRect,
+    text: str,
+    ink: str,
+    largest_px: int,
+    smallest_px: int | None = None,
+    *,
+    bold: bool = False,
+    wrap: bool = False,
+    align: int = int(Qt.AlignVCenter | Qt.AlignLeft),
+) -> None:
+    """Draw a text as large as it fits, up to a size."""
+    if not text or rect.isEmpty():
+        return
+    if smallest_px is None:
+        smallest_px = max(9, round(largest_px * SHRINKS_TO))
+    chosen = fitted(text, rect.size(), largest_px, smallest_px, bold, wrap)
+    painter.setFont(chosen)
+    painter.setPen(QColor(ink))
+    if not wrap:
+        text = QFontMetrics(chosen).elidedText(text, Qt.ElideMiddle, rect.width())
+    painter.drawText(rect, align | (int(Qt.TextWordWrap) if wrap else int(Qt.TextSingleLine)), text)
+
+
+class FitText(QWidget):
+    """A label that shrinks to the room it gets.
+
+    Args:
+        role: the size's name in `theme.Metrics`: "small", "body" or "large".
+        bold: heavy type.
+        wrap: break between words.
+        align: Qt alignment flags.
+        ink: colour.
+    """
+
+    def __init__(
+        self,
+        role: str = "body",
+        *,
+        bold: bool = False,
+        wrap: bool = False,
+        align: int = int(Qt.AlignVCenter | Qt.AlignLeft),
+        ink: str = theme.INK,
+    ) -> None:
+        super().__init__()
+        self._role, self._bold, self._wrap, self._align, self._ink = role, bold, wrap, align, ink
+        self._text, self._size_px = "", 14
+        self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Expanding if wrap else QSizePolicy.Fixed)
+
+    def text(self) -> str:
+        """The whole text, as it was set."""
+        return self._text
+
+    def set_text(self, text: str) -> None:
+        """Show another text."""
+        if text != self._text:
+            self._text = text
+            self.updateGeometry()
+            self.update()
+
+    def set_ink(self, ink: str) -> None:
+        """Show it in another colour."""
+        if ink != self._ink:
+            self._ink = ink
+            self.update()
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        self._size_px = int(getattr(metrics, self._role))
+        self.updateGeometry()
+
+    @property
+    def smallest_px(self) -> int:
+        """The font never gets smaller than this."""
+        return max(9, round(self._size_px * SHRINKS_TO))
+
+    def clipped(self) -> bool:
+        """Whether the text does not fit even at its smallest."""
+        size = extent(self._text, theme.font(self.smallest_px, self._bold), self.width(), self._wrap)
+        return size.width() > self.width() or size.height() > self.height()
+
+    def sizeHint(self) -> QSize:
+        """Room for the text in its wanted size."""
+        font = theme.font(self._size_px, self._bold)
+        width = extent(self._text, font).width() + 2
+        return QSize(min(width, 20 * self._size_px) if self._wrap else width, QFontMetrics(font).height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the text at its smallest; a wrapped or overlong one gives way further."""
+        font = theme.font(self.smallest_px, self._bold)
+        width = min(extent(self._text, font).width() + 2, (8 if self._wrap else 14) * self._size_px)
+        return QSize(width, QFontMetrics(font).height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the text."""
+        with QPainter(self) as painter:
+            draw_fitted(
+                painter,
+                self.rect(),
+                self._text,
+                self._ink,
+                self._size_px,
+                bold=self._bold,
+                wrap=self._wrap,
+                align=self._align,
+            )

@@ -1,0 +1,119 @@
+"""What the screen says, in words that Qt Linguist can translate: verdicts, states, reasons, times and figures."""
+
+from __future__ import annotations
+
+import enum
+import math
+from datetime import datetime
+
+from PyQt5.QtCore import QCoreApplication
+
+from edge_app.domain import Inspection, Reason, Verdict, utc_now
+from edge_app.station import PartResult, State, StationStatus
+
+# A picture that cannot be judged means that somebody has to look at the camera; the others are the machine's own.
+CAMERA_REASONS = frozenset(
+    {Reason.UNREADABLE, Reason.BLACK, Reason.SATURATED, Reason.FROZEN, Reason.STALE, Reason.WRONG_SIZE}
+    | {Reason.CAMERA_LOST}
+)
+RUNNING_STATES = frozenset({State.SINGLE_EXECUTION, State.CONTINUOUS_EXECUTION})
+
+
+class Line(enum.Enum):
+    """What the line does, as the operator sees it: the one answer that decides whether a verdict may look alive."""
+
+    RUNNING = enum.auto()
+    STARTING = enum.auto()
+    STOPPED = enum.auto()
+    NO_CAMERA = enum.auto()
+    ERROR = enum.auto()
+
+
+def line_of(status: StationStatus | None) -> Line:
+    """The line's condition; without a status from the station there is nothing to trust yet."""
+    if status is None:
+        return Line.STARTING
+    if status.state is State.ERROR:
+        return Line.ERROR
+    if status.state in RUNNING_STATES:
+        return Line.RUNNING if status.camera_ok else Line.NO_CAMERA
+    return Line.STOPPED
+
+
+def line_word(line: Line) -> str:
+    """The state in the bar and, large, in the place of a verdict that does not hold."""
+    translate = QCoreApplication.translate
+    return {
+        Line.RUNNING: translate("Words", "RUNNING"),
+        Line.STARTING: translate("Words", "STARTING"),
+        Line.STOPPED: translate("Words", "STOPPED"),
+        Line.NO_CAMERA: translate("Words", "NO CAMERA"),
+        Line.ERROR: translate("Words", "ERROR"),
+    }[line]
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """The verdict."""
+    translate = QCoreApplication.translate
+    return {
+        Verdict.GOOD: translate("Words", "GOOD"),
+        Verdict.NG: translate("Words", "NG"),
+        Verdict.NO_VERDICT: translate("Words", "NO VERDICT"),
+    }[verdict]
+
+
+def reason_text(reason: Reason) -> str:
+    """Why there is no verdict."""
+    translate = QCoreApplication.translate
+    return {
+        Reason.UNREADABLE: translate("Words", "unreadable picture"),
+        Reason.BLACK: translate("Words", "black picture"),
+        Reason.SATURATED: translate("Words", "saturated picture"),
+        Reason.FROZEN: translate("Words", "frozen picture"),
+        Reason.STALE: translate("Words", "stale picture"),
+        Reason.WRONG_SIZE: translate("Words", "picture size changed"),
+        Reason.NOT_FINITE: translate("Words", "score is not a number"),
+        Reason.MODEL_FAILED: translate("Words", "model failed"),
+        Reason.OVERFLOW: translate("Words", "parts came faster than they could be inspected"),
+        Reason.CAMERA_LOST: translate("Words", "camera lost"),
+        Reason.NOT_RECORDED: translate("Words", "result could not be recorded"),
+    }[reason]
+
+
+def advice(inspection: Inspection) -> str:
+    """The large second line under NO VERDICT."""
+    if inspection.reason in CAMERA_REASONS:
+        return QCoreApplication.translate("Words", "CHECK CAMERA")
+    return ""
+
+
+def why(inspection: Inspection) -> str:
+    """Reason and figures in one line; "" for a part with a verdict."""
+    if inspection.reason is None:
+        return ""
+    return ": ".join(text for text in (reason_text(inspection.reason), inspection.detail) if text)
+
+
+def part_name(result: PartResult) -> str:
+    """What to call the part: its row in the records (its frame where none are kept), and its label if it has one."""
+    number = result.part_id or result.inspection.frame_id
+    text = QCoreApplication.translate("Words", "Part {number}").format(number=number)
+    return f"{text} · {result.inspection.label}" if result.inspection.label else text
+
+
+def clock(moment: datetime) -> str:
+    """Local time; with the date when it was not today."""
+    local, today = moment.astimezone(), utc_now().astimezone().date()
+    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    """A number with four significant digits, a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.4g}{unit}"
+
+
+def share(part: int, whole: int) -> str:
+    """A share in per cent, a dash of nothing."""
+    return f"{100 * part / whole:.1f} %" if whole else "–"

@@ -1,0 +1,53 @@
+"""Bundles for tests: the shipped one, and others made from it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes
+from edge_app.domain import Frame, utc_now
+from edge_app.inspector import Inspector
+from edge_app.pictures import decode_picture
+
+_FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
+
+
+def content_of(bundle: ModelBundle) -> dict[str, Any]:
+    """The manifest of a bundle, as `build_bundle` takes it."""
+    return {key: value for key, value in json.loads(bundle.manifest_bytes).items() if key not in _FILLED_IN}
+
+
+def remade(bundle: ModelBundle, files: Mapping[str, bytes] | None = None, **changes: Any) -> ModelBundle:
+    """The same bundle with other files or other top-level fields of the manifest; the digests fit again."""
+    return build_bundle({**content_of(bundle), **changes}, {**bundle.files, **(files or {})})
+
+
+def successor(bundle: ModelBundle, steps: int = 1) -> ModelBundle:
+    """A later bundle that scores a part a little differently; its golden expectations fit."""
+    content = content_of(bundle)
+    content["sequence"] += steps
+    content["scoring"]["ssim_sigma"] += 0.01 * steps
+    inspector = Inspector(build_bundle(content, bundle.files))
+    for sample in content["golden"]:
+        sample["score"] = inspector.inspect(golden_frame(bundle, sample["file"])).score
+    return build_bundle(content, bundle.files)
+
+
+def wrong_score(bundle: ModelBundle) -> ModelBundle:
+    """A later bundle in order but for its golden expectation, which no inspector gives."""
+    content = content_of(bundle)
+    content["sequence"] += 7
+    content["golden"][0]["score"] += 100 * content["golden"][0]["tolerance"]
+    return build_bundle(content, bundle.files)
+
+
+def golden_frame(bundle: ModelBundle, file: str, frame_id: int = 0) -> Frame:
+    """A golden sample as a frame."""
+    return Frame(decode_picture(bundle.files[file]), frame_id, 0.0, utc_now(), file)
+
+
+def written(bundle: ModelBundle, path: Path) -> Path:
+    """The bundle as a file."""
+    path.write_bytes(bundle_bytes(bundle))
+    return path

@@ -1,0 +1,155 @@
+"""Thresholds from good parts alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from edge_app.errors import DataError
+
+MIN_GOOD_PARTS = 30
+FALLBACK_RATE = 0.05
+_BOUND_CONFIDENCE = 0.95
+# Where on the heatmap's scale the threshold lies.
+_THRESHOLD_ON_SCALE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class ImageThreshold:
+    """An image threshold and what stands behind it.
+
+    Attributes:
+        value: a score equal to it is NG.
+        rate: false-reject rate it was set for.
+        bound: with 95 % confidence the true false-reject rate is below this.
+        sufficient: whether there were enough good parts for the asked rate.
+        enough: number of good parts from which the asked rate needs no fitted tail.
+    """
+
+    value: float
+    rule: Literal["conformal", "fitted_tail"]
+    rate: float
+    bound: float
+    sufficient: bool
+    enough: int
+
+
+def parts_needed(rate: float) -> int:
+    """Smallest n for which a conformal threshold at this rate exists: ceil(1 / rate) - 1."""
+    return math.ceil(round(1.0 / rate, 9)) - 1
+
+
+def check_enough(n_good: int, asked_rate: float) -> None:
+    """Refuse a number of good parts from which no threshold can be set.
+
+    Raises:
+        DataError: too few, in one line that says how many are needed.
+    """
+    least = parts_needed(max(asked_rate, FALLBACK_RATE))
+    if n_good < least:
+        raise DataError(
+            f"{n_good} good parts are too few: {least} are needed for any threshold, {MIN_GOOD_PARTS} for a"
+            f" false-reject rate of {asked_rate:.3g}, {parts_needed(asked_rate)} to set it without a fitted tail; add"
+            f" good pictures, or ask for --false-reject-rate {math.ceil(100 / (n_good + 1)) / 100:.2f}"
+        )
+
+
+def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rate: float) -> ImageThreshold:
+    """The image threshold for an asked false-reject rate.
+
+    With n >= 1/rate - 1 scores: conformal, just above the ceil((n + 1)(1 - rate))-th smallest; then a new good part
+    is rejected with a probability of at most `rate` if it is exchangeable with these (Vovk, Gammerman & Shafer,
+    "Algorithmic Learning in a Random World", 2005). With fewer, but at least 30: a generalised Pareto tail over the
+    upper fifth (at least 10), fitted by probability-weighted moments (Hosking & Wallis, Technometrics 1987), shape
+    held within +-0.5. Below 30 parts: conformal at 5 % at best, and `sufficient` is False.
+
+    Args:
+        scores: anomaly scores of good parts, each from a model that did not see that part.
+        asked_rate: 0 < rate < 1.
+
+    Raises:
+        DataError: too few scores, or one is not finite.
+    """
+    values = np.sort(np.asarray(scores, np.float64))
+    n = len(values)
+    if not np.isfinite(values).all():
+        raise DataError("a good part has a score that is not finite; train again with another --seed")
+    check_enough(n, asked_rate)
+    enough = parts_needed(asked_rate)
+    sufficient = n >= MIN_GOOD_PARTS
+    rate = asked_rate if sufficient else max(asked_rate, FALLBACK_RATE)
+    rule: Literal["conformal", "fitted_tail"]
+    if n >= parts_needed(rate):
+        rule = "conformal"
+        rank = math.ceil(round((n + 1) * (1 - rate), 9))
+        # Scores are float32: the next one up is the smallest threshold that lets this score pass.
+        value = float(np.nextafter(np.float32(values[rank - 1]), np.float32(np.inf)))
+    else:
+        rule = "fitted_tail"
+        value = _pareto_quantile(values, rate)
+    at_or_over = int(np.sum(values >= value))
+    bound = 1.0 if at_or_over >= n else float(stats.beta.ppf(_BOUND_CONFIDENCE, at_or_over + 1, n - at_or_over))
+    return ImageThreshold(value, rule, rate, bound, sufficient, enough)
+
+
+def _pareto_quantile(ascending: npt.NDArray[np.float64], rate: float) -> float:
+    n = len(ascending)
+    k = min(n - 1, max(10, round(0.2 * n)))
+    start = ascending[n - k - 1]
+    excess = ascending[n - k :] - start
+    position = (np.arange(1, k + 1) - 0.35) / k
+    a0, a1 = float(excess.mean()), float(((1 - position) * excess).mean())
+    if a0 <= 0 or a0 <= 2 * a1:
+        return float(np.nextafter(np.float32(ascending[-1]), np.float32(np.inf)))
+    shape = float(np.clip(2 - a0 / (a0 - 2 * a1), -0.5, 0.5))
+    scale = a0 * (1 - shape)
+    exceeding = n * rate / k
+    if abs(shape) < 1e-6:
+        return float(start - scale * math.log(exceeding))
+    return float(start + scale / shape * (exceeding**-shape - 1))
+
+
+def pixel_threshold(high_pixels: Sequence[float], image: float) -> float:
+    """The pixel threshold: on 95 % of the good parts at most 0.1 % of the pixels reach it; never above the image's.
+
+    Args:
+        high_pixels: of each good part's anomaly map, the value that 0.1 % of its pixels exceed.
+        image: image threshold; an NG part always has a region.
+    """
+    return float(min(image, np.quantile(np.asarray(high_pixels, np.float64), 0.95)))
+
+
+def display_range(typical_pixels: Sequence[float], image: float) -> dict[str, float]:
+    """Fixed ends of the heatmap's scale: from what is usual on good parts up to beyond the threshold.
+
+    Args:
+        typical_pixels: of each good part's anomaly map, the value that 5 % of its pixels exceed.
+        image: image threshold; it comes to lie at 60 % of the scale, so a good part never glows.
+    """
+    low = float(np.median(np.asarray(typical_pixels, np.float64)))
+    low = min(low, image - max(1e-6, abs(image) * 1e-3))
+    return {"low": low, "high": low + (image - low) / _THRESHOLD_ON_SCALE}
+
+
+def manifest_thresholds(
+    found: ImageThreshold, pixel: float, asked_rate: float, n_good: int, folds: int
+) -> dict[str, Any]:
+    """The manifest's `thresholds`."""
+    return {
+        "image": found.value,
+        "pixel": pixel,
+        "rule": found.rule,
+        "false_reject_rate": found.rate,
+        "asked_false_reject_rate": asked_rate,
+        "n_good": n_good,
+        "folds": folds,
+        "false_reject_bound": found.bound,
+        "sufficient": found.sufficient,
+        "enough_good_parts": found.enough,
+    }

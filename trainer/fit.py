@@ -1,0 +1,419 @@
+"""From a folder of good pictures to one proven bundle: train, cross-score, calibrate, export, prove, write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from edge_app.bundle import ModelBundle, bundle_bytes
+from edge_app.domain import Float32Array, Frame, UInt8Array, Verdict, utc_now
+from edge_app.errors import DataError
+from edge_app.inspector import Inspector
+from edge_app.pictures import read_picture
+from trainer import calibrate
+from trainer.data import DataSet, digest, load_pictures, open_data_set
+from trainer.detectors import DETECTORS
+from trainer.detectors.base import Loss
+from trainer.evaluate import Results, evaluate
+from trainer.export import Precision, assemble, encode_png, parity, to_tflite
+from trainer.training import OnEpoch, Plan, default_epochs, train
+
+GOLDEN_GOOD, GOLDEN_BAD = "golden/good.png", "golden/bad.png"
+# A golden score may differ by this share of the threshold between machines; a wrong model is far outside.
+_GOLDEN_TOLERANCE_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything `trainer fit` can be told; the defaults are the command's."""
+
+    data: Path
+    out: Path
+    detector: str = "cae"
+    product: str | None = None
+    size: int | None = None
+    loss: Loss | None = None
+    epochs: int | None = None
+    precision: Precision = "int8"
+    false_reject_rate: float = 0.01
+    folds: int = 3
+    seed: int = 0
+    sequence: int | None = None
+    skip_bad: bool = False
+    allow_parity_loss: bool = False
+    channels: str = "colour"
+    ssim_weight: float = 1.0
+    l2_weight: float = 15.0
+    pixel_statistics: bool = True
+    two_sided: bool = True
+    min_defect_area_px: float = 1.0
+
+    def scoring(self) -> dict[str, Any]:
+        """The manifest's `scoring` that these options ask for."""
+        return {
+            "channels": self.channels,
+            "ssim_weight": self.ssim_weight,
+            "l2_weight": self.l2_weight,
+            "two_sided": self.two_sided and self.pixel_statistics,
+            "min_defect_side_px": max(1, round(self.min_defect_area_px**0.5)),
+        }
+
+
+@dataclass(slots=True)
+class Trained:
+    """The final model, and for each fold the model that did not see it.
+
+    Attributes:
+        folds: (indices trained on, indices held out, model).
+        losses: by run: loss of each epoch.
+        seconds: training time of this process; what an interrupted one had done is not in it.
+    """
+
+    plan: Plan
+    pictures: UInt8Array
+    final: keras.Model
+    folds: list[tuple[np.ndarray, np.ndarray, keras.Model]]
+    losses: dict[str, list[float]]
+    seconds: float
+
+
+@dataclass(slots=True)
+class Fitted:
+    """A finished bundle, and what a report of it shows."""
+
+    bundle: ModelBundle
+    good_scores: list[float]
+    losses: dict[str, list[float]]
+    results: Results | None
+    training_seconds: float
+    skipped: list[str] = field(default_factory=list)
+
+
+def fit(
+    options: Options, on_plan: Callable[[int], None], on_epoch: OnEpoch, say: Callable[[str], None] = lambda line: None
+) -> Fitted:
+    """Do it all and write the bundle to `options.out`.
+
+    Args:
+        options: what to do.
+        on_plan: called once with the number of epochs of all runs together.
+        on_epoch: called after each epoch; see `trainer.training.train`.
+        say: called with a line for the user: what was skipped, what is doubtful.
+
+    Raises:
+        DataError: unusable pictures or options, or the exported model fails its proof.
+        KeyboardInterrupt: stopped; the same call goes on later.
+    """
+    data_set = open_data_set(options.data)
+    plan = make_plan(options, len(data_set.train_good))
+    calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
+    pictures, paths, skipped = load_pictures(data_set.train_good, plan.size, options.skip_bad)
+    for line in skipped:
+        say(f"left out: {line}")
+    calibrate.check_enough(len(pictures), options.false_reject_rate)
+    source = digest(paths, data_set.root)
+    work = options.out.with_name(options.out.name + ".work")
+    _open_work(work, plan, options.folds, source)
+    on_plan(plan.epochs * (options.folds + 1))
+    trained = train_all(plan, pictures, options.folds, work, on_epoch)
+    fitted = make_bundle(trained, options, data_set, source)
+    fitted.skipped = skipped
+    thresholds = fitted.bundle.manifest.thresholds
+    if not thresholds.sufficient:
+        say(
+            f"insufficient: {len(pictures)} good parts, at least {calibrate.MIN_GOOD_PARTS} are needed for a"
+            f" false-reject rate of {options.false_reject_rate:.3g} ({thresholds.enough_good_parts} without a fitted"
+            f" tail); the threshold is set for {thresholds.false_reject_rate:.3g}"
+        )
+    write_atomically(options.out, bundle_bytes(fitted.bundle))
+    shutil.rmtree(work)
+    return fitted
+
+
+def make_plan(options: Options, n_good: int) -> Plan:
+    """Fill in the detector's defaults.
+
+    Raises:
+        DataError: an option does not fit the detector.
+    """
+    detector = DETECTORS[options.detector]
+    size = options.size or detector.size
+    if size % detector.sides or not 32 <= size <= 1024:
+        raise DataError(f"--size {size}: {detector.name} takes 32 to 1024 in steps of {detector.sides}")
+    if not 0 < options.false_reject_rate < 1:
+        raise DataError(f"--false-reject-rate {options.false_reject_rate}: give a share between 0 and 1, such as 0.01")
+    if not 2 <= options.folds <= n_good:
+        raise DataError(f"--folds {options.folds}: give 2 to {n_good}, the number of good parts")
+    if options.ssim_weight <= 0 and options.l2_weight <= 0:
+        raise DataError("--ssim-weight and --l2-weight are both 0: nothing would be compared; raise one")
+    epochs = options.epochs if options.epochs is not None else default_epochs(detector, n_good)
+    if epochs < 1:
+        raise DataError(f"--epochs {epochs}: give at least 1")
+    return Plan(detector, size, options.loss or detector.loss, epochs, options.seed)
+
+
+def train_all(plan: Plan, pictures: UInt8Array, folds: int, work: Path, on_epoch: OnEpoch) -> Trained:
+    """Train the final model on everything, and one model for each fold on the rest."""
+    started = time.monotonic()
+    order = np.random.default_rng(plan.seed).permutation(len(pictures))
+    losses: dict[str, list[float]] = {}
+    final, losses["final"] = train(plan, pictures, work / "final", on_epoch)
+    trained_folds = []
+    for index in range(folds):
+        held_out = np.sort(order[index::folds])
+        kept = np.setdiff1d(order, held_out)
+        name = f"fold-{index + 1}-of-{folds}"
+        model, losses[name] = train(plan, pictures[kept], work / name, on_epoch)
+        trained_folds.append((kept, held_out, model))
+    return Trained(plan, pictures, final, trained_folds, losses, time.monotonic() - started)
+
+
+def make_bundle(trained: Trained, options: Options, data_set: DataSet, source_sha256: str) -> Fitted:
+    """Export, cross-score, calibrate, prove; one bundle in memory.
+
+    Raises:
+        DataError: the exported model fails its proof, or its golden samples cannot be chosen.
+    """
+    plan, pictures, scoring = trained.plan, trained.pictures, options.scoring()
+    good_scores, high_pixels, typical_pixels = cross_score(trained, options)
+    found = calibrate.image_threshold(good_scores, options.false_reject_rate)
+    pixel = calibrate.pixel_threshold(high_pixels, found.value)
+
+    model = to_tflite(trained.final, options.precision, pictures)
+    reference = model if options.precision == "float32" else to_tflite(trained.final, "float32", pictures)
+    files: dict[str, bytes] = {}
+    created = _created()
+    content: dict[str, Any] = {
+        "product": options.product or data_set.root.resolve().name,
+        "sequence": options.sequence if options.sequence is not None else int(created.timestamp()),
+        "created_utc": created.isoformat(),
+        "thresholds": calibrate.manifest_thresholds(
+            found, pixel, options.false_reject_rate, len(pictures), len(trained.folds)
+        ),
+        "display_range": calibrate.display_range(typical_pixels, found.value),
+        "provenance": _provenance(options, plan, source_sha256),
+    }
+    statistics = _normal_statistics(model, plan.size, pictures, options)
+    draft = assemble(model, plan.size, scoring, statistics, {}, **content)
+    float_statistics = _normal_statistics(reference, plan.size, pictures, options)
+    float_draft = assemble(reference, plan.size, scoring, float_statistics, {}, **content)
+
+    test_pictures = _readable(data_set, plan.size)
+    everything = [*pictures, *(picture for picture, _ in test_pictures)]
+    labels = [False] * len(pictures) + [is_anomalous for _, is_anomalous in test_pictures]
+    scores = _scores(Inspector(draft), everything)
+    content["parity"] = parity(
+        options.precision,
+        _scores(Inspector(float_draft), everything),
+        scores,
+        labels,
+        found.value,
+        _keras_error(trained.final, float_draft, pictures[:8]),
+        options.allow_parity_loss,
+    )
+    content["golden"] = _choose_golden(scores, labels, everything, found.value, files)
+    results = evaluate(draft, data_set) if data_set.test else None
+    if results is not None:
+        content["evaluation"] = results.figures
+    files["MODEL_CARD.md"] = _model_card(content, options, plan).encode()
+    bundle = assemble(model, plan.size, scoring, statistics, files, **content)
+    return Fitted(bundle, good_scores, trained.losses, results, trained.seconds)
+
+
+def cross_score(trained: Trained, options: Options) -> tuple[list[float], list[float], list[float]]:
+    """Score every good part with a model that did not see it, exported just as the final one will be.
+
+    Returns:
+        for each good part: its score, and the values that 0.1 % and 5 % of its map's pixels exceed.
+    """
+    n = len(trained.pictures)
+    scores, high, typical = ([0.0] * n for _ in range(3))
+    for kept, held_out, keras_model in trained.folds:
+        seen = trained.pictures[kept]
+        model = to_tflite(keras_model, options.precision, seen)
+        statistics = _normal_statistics(model, trained.plan.size, seen, options)
+        inspector = Inspector(assemble(model, trained.plan.size, options.scoring(), statistics, {}))
+        for index in held_out:
+            values = inspector.anomaly_map(inspector.raw_map(trained.pictures[index]))
+            scores[index] = inspector.score(values)
+            typical[index], high[index] = (float(value) for value in np.quantile(values, [0.95, 0.999]))
+    return scores, high, typical
+
+
+def _normal_statistics(model: bytes, size: int, pictures: UInt8Array, options: Options) -> Float32Array | None:
+    """Mean and spread of the good parts' raw maps, float32 (2, size, size); None where they are not asked for."""
+    if not options.pixel_statistics:
+        return None
+    inspector = Inspector(assemble(model, size, options.scoring(), None, {}))
+    total, squares = np.zeros((size, size)), np.zeros((size, size))
+    for picture in pictures:
+        raw = inspector.raw_map(picture).astype(np.float64)
+        total += raw
+        squares += raw * raw
+    mean = total / len(pictures)
+    variance = np.maximum(squares / len(pictures) - mean**2, 0)
+    # Few parts know little of one pixel alone: the typical spread of all pixels is added to each.
+    spread = np.sqrt(variance + np.median(variance))
+    return np.stack([mean, np.maximum(spread, 1e-4)]).astype(np.float32)
+
+
+def _scores(inspector: Inspector, pictures: Iterable[UInt8Array]) -> list[float]:
+    return [inspector.score(inspector.anomaly_map(inspector.raw_map(picture))) for picture in pictures]
+
+
+def _readable(data_set: DataSet, size: int) -> list[tuple[UInt8Array, bool]]:
+    found = []
+    for part in data_set.test:
+        try:
+            picture = load_pictures([part.path], size)[0][0]
+        except DataError:
+            continue
+        found.append((picture, part.defect is not None))
+    return found
+
+
+def _keras_error(model: keras.Model, float_bundle: ModelBundle, pictures: UInt8Array) -> float:
+    inspector = Inspector(float_bundle)
+    expected = model.predict_on_batch(pictures.astype(np.float32) / np.float32(255))
+    worst = 0.0
+    for picture, output in zip(pictures, np.asarray(expected), strict=True):
+        inspector.model.feed(picture)
+        inspector.model.invoke()
+        worst = max(worst, float(np.abs(inspector.model.output_levels() / 255 - output).max()))
+    return worst
+
+
+def _choose_golden(
+    scores: list[float], labels: list[bool], pictures: list[UInt8Array], threshold: float, files: dict[str, bytes]
+) -> list[dict[str, Any]]:
+    values, anomalous = np.asarray(scores), np.asarray(labels)
+    tolerance = max(abs(threshold) * _GOLDEN_TOLERANCE_SHARE, 1e-4)
+    golden = []
+    for name, wanted, verdict in (
+        (GOLDEN_GOOD, ~anomalous & (values < threshold - tolerance), Verdict.GOOD),
+        (GOLDEN_BAD, anomalous & (values >= threshold + tolerance), Verdict.NG),
+    ):
+        candidates = np.flatnonzero(wanted)
+        if len(candidates) == 0:
+            if verdict is Verdict.GOOD:
+                raise DataError("no good part scores clearly below the threshold; add good pictures or train longer")
+            continue
+        middle = int(candidates[np.argsort(values[candidates])[len(candidates) // 2]])
+        files[name] = encode_png(pictures[middle])
+        golden.append({"file": name, "score": scores[middle], "tolerance": tolerance, "verdict": verdict.value})
+    return golden
+
+
+def inspect_file(bundle: ModelBundle, path: Path) -> tuple[Frame, Any]:
+    """One picture file and its inspection, for a report."""
+    frame = Frame(read_picture(path), 0, time.monotonic(), utc_now(), path.name)
+    return frame, Inspector(bundle).inspect(frame)
+
+
+def _open_work(work: Path, plan: Plan, folds: int, source_sha256: str) -> None:
+    """Keep an interrupted run's folder only if it is of this very run."""
+    settings = {"detector": plan.detector.name, "size": plan.size, "loss": plan.loss, "epochs": plan.epochs}
+    text = json.dumps({**settings, "seed": plan.seed, "folds": folds, "source": source_sha256}, sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()
+    mark = work / "run"
+    if work.exists() and (not mark.exists() or mark.read_text() != key):
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    write_atomically(mark, key.encode())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a whole file or none.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); free space or choose another --out"
+        ) from error
+
+
+def _created() -> datetime:
+    # Reproducible builds set the clock (https://reproducible-builds.org/specs/source-date-epoch/).
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else utc_now().replace(microsecond=0)
+
+
+def _provenance(options: Options, plan: Plan, source_sha256: str) -> dict[str, Any]:
+    kept = {key: value for key, value in asdict(options).items() if key not in {"data", "out"}}
+    return {
+        "detector": plan.detector.name,
+        "dataset_sha256": source_sha256,
+        "seed": options.seed,
+        "source_revision": _source_revision(),
+        "packages": {
+            name: version(name) for name in ("kensa", "keras", "numpy", "ai-edge-litert", "opencv-python-headless")
+        },
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "options": {**kept, "size": plan.size, "loss": plan.loss, "epochs": plan.epochs},
+    }
+
+
+def _source_revision() -> str:
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return f"release {version('kensa')}"
+    return done.stdout.strip()
+
+
+def _model_card(content: dict[str, Any], options: Options, plan: Plan) -> str:
+    thresholds, proof, figures = content["thresholds"], content["parity"], content.get("evaluation", {})
+    lines = [
+        f"# {content['product']}",
+        "",
+        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {options.precision}, {plan.epochs} epochs,"
+        f" loss {plan.loss}, seed {plan.seed}. Learnt from {thresholds['n_good']} good parts.",
+        "",
+        f"Image threshold {thresholds['image']:.6g} ({thresholds['rule']}, false-reject rate"
+        f" {thresholds['false_reject_rate']:.3g}, with 95 % confidence below {thresholds['false_reject_bound']:.3g};"
+        f" {'sufficient' if thresholds['sufficient'] else 'INSUFFICIENT'} good parts).",
+        "",
+        f"Against the float model on {proof['n_pictures']} pictures: {proof['label_flips']} verdicts flip, mean score"
+        f" error {proof['score_error_mean']:.3g}.",
+        "",
+    ]
+    if figures:
+        lines.append(f"On {figures['n_normal']} normal and {figures['n_anomalous']} anomalous test parts:")
+        for key, label in (
+            ("image_auroc", "image AUROC"),
+            ("normal_called_good", "normal called GOOD"),
+            ("anomalous_called_ng", "anomalous called NG"),
+        ):
+            if key in figures:
+                value = figures[key]
+                lines.append(f"- {label}: {value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})")
+    else:
+        lines.append("Not evaluated: there were no labelled test parts.")
+    return "\n".join(lines) + "\n"
