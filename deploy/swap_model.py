@@ -11,12 +11,13 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from edge_app import __version__
 from edge_app.bundle import read_bundle
+from edge_app.config import StationConfig, read_config
 from edge_app.errors import BundleError, ConfigError, KensaError
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
@@ -30,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--models", type=Path, metavar="DIR", help="the model store, a folder for each product")
     place.add_argument("--product", metavar="NAME", help="whose models; stage takes it from the bundle")
+    place.add_argument("--config", type=Path, metavar="station.toml", help="models_dir and product stand there")
     waiting = argparse.ArgumentParser(add_help=False)
     waiting.add_argument(
         "--wait", type=float, default=30.0, metavar="SECONDS", help="for a running station to answer (default 30)"
@@ -54,8 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _stage(arguments: argparse.Namespace) -> int:
-    product = arguments.product or read_bundle(arguments.bundle).manifest.product
-    store = _store(arguments, product)
+    store = _store(arguments, lambda: read_bundle(arguments.bundle).manifest.product)
     with _refusals_logged(store, "stage", None, arguments.bundle.name):
         bundle = store.stage(arguments.bundle)
     _log(store, "stage", None, bundle.bundle_id, "installed")
@@ -64,7 +65,7 @@ def _stage(arguments: argparse.Namespace) -> int:
 
 
 def _activate(arguments: argparse.Namespace) -> int:
-    store = _store(arguments, arguments.product)
+    store = _store(arguments)
     with store.one_swap():
         installed, active = store.installed(), store.active_id()
         if not installed:
@@ -83,7 +84,7 @@ def _activate(arguments: argparse.Namespace) -> int:
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
-    store = _store(arguments, arguments.product)
+    store = _store(arguments)
     with store.one_swap():
         previous = store.previous_id()
         if previous is None:
@@ -126,7 +127,7 @@ def _answer(store: ModelStore, before: RunningReport, target: str, wait_s: float
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    store = _store(arguments, arguments.product)
+    store = _store(arguments)
     running = store.read_running()
     if arguments.json:
         found = {
@@ -146,12 +147,15 @@ def _status(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _store(arguments: argparse.Namespace, product: str | None) -> ModelStore:
-    if arguments.models is None:
-        raise ConfigError("where is the model store? Give --models DIR")
+def _store(arguments: argparse.Namespace, product_of_bundle: Callable[[], str] | None = None) -> ModelStore:
+    config = read_config(arguments.config) if arguments.config is not None else StationConfig()
+    models_dir = arguments.models or config.models_dir
+    if models_dir is None:
+        raise ConfigError("where is the model store? Give --models DIR, or --config with a models_dir in it")
+    product = arguments.product or config.product or (product_of_bundle() if product_of_bundle else None)
     if product is None:
-        raise ConfigError("which product? Give --product NAME")
-    return ModelStore(arguments.models, product)
+        raise ConfigError("which product? Give --product NAME, or --config with a product in it")
+    return ModelStore(models_dir, product)
 
 
 @contextlib.contextmanager

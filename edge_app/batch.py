@@ -4,47 +4,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
-import multiprocessing
 import os
-import re
 import signal
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
-import cv2
 from tqdm import tqdm
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_NG, EXIT_NO_VERDICT, EXIT_OK, EXIT_USAGE
-from edge_app.domain import Frame, Inspection, Reason, UInt8Array, Verdict, utc_now
+from edge_app.domain import Inspection, Verdict
 from edge_app.errors import BundleError, ConfigError, DataError
-from edge_app.heatmap import encode_png, overlay
-from edge_app.inspector import Inspector, check_golden, no_verdict
-from edge_app.pictures import is_picture_name, read_picture
-from edge_app.results import ResultsFile, Row, escape
+from edge_app.heatmap import encode_png
+from edge_app.inspector import Inspector, check_golden
+from edge_app.judging import Judge, drawn_over, inspect_file, judged, regions_json
+from edge_app.pictures import is_picture_name
+from edge_app.results import ResultsFile, escape
 from edge_app.scan_report import Skipped, Summary, summarise, write_json, write_report
 
-HEATMAP_MAX_SIDE_PX = 1280
-_TASKS_PER_WORKER = 4
 _NOT_A_PICTURE = "not a picture's ending"
-
-
-def inspect_file(inspector: Inspector, path: Path) -> tuple[Inspection, UInt8Array | None]:
-    """Read one file and judge it; a file that cannot be read is NO VERDICT, and its picture None."""
-    try:
-        image_rgb = read_picture(path)
-    except DataError as error:
-        return no_verdict(inspector.bundle, inspector.device, 0, str(path), Reason.UNREADABLE, str(error)), None
-    return inspector.inspect(Frame(image_rgb, 0, time.monotonic(), utc_now(), str(path))), image_rgb
 
 
 def scan(
@@ -62,7 +46,7 @@ def scan(
 
     Args:
         folder: scanned with all folders in it; symbolic links to folders are not followed.
-        bundle: judges; with more than one worker each has its own copy.
+        bundle: judges; each worker has its own copy.
         out: gets `results.csv`, `heatmaps/` of the NG parts, `summary.json` and `report.html`.
         workers: 1 judges in this process, more start so many processes.
         progress: called with pictures done and pictures found.
@@ -78,116 +62,38 @@ def scan(
         raise DataError(f"{folder}: no such folder; check the path")
     if out == folder:
         raise DataError(f"{out}: results cannot go into the scanned folder itself; choose another --out folder")
-    judge = _Judge(bundle, folder, out / "heatmaps")
+    judge = Judge(bundle, folder, out / "heatmaps")
     if failed := [result.detail for result in check_golden(judge.inspector) if not result.passed]:
         raise BundleError(f"{bundle.bundle_id} does not pass its self-test here ({failed[0]}); do not use it")
+    pictures, others, skipped = _survey(folder, out)
+    if not pictures:
+        raise DataError(f"{folder}: no pictures in it ({others} other files); check the path")
     times_ms: list[float] = []
+    finished = True
     try:
         (out / "heatmaps").mkdir(parents=True, exist_ok=True)
         with ResultsFile(out / "results.csv", bundle.bundle_id) as results:
             _claim(out, folder, bundle)
-            found = [0, 0]  # pictures, files with other endings
-            skipped: list[Skipped] = []
-            for entry in _walk(folder, out):
-                if entry.why_not and entry.why_not != _NOT_A_PICTURE:
-                    skipped.append(Skipped(escape(entry.path), entry.why_not))
-                else:
-                    found[bool(entry.why_not)] += 1
-            if not found[0]:
-                raise DataError(f"{folder}: no pictures in it ({found[1]} other files); check the path")
+            tell = progress or _say_nothing
+            tell(len(results.done), pictures)
             todo = (e.path for e in _walk(folder, out) if not e.why_not and escape(e.path) not in results.done)
-            finished = True
-            if progress:
-                progress(len(results.done), found[0])
-            for row, took_ms in _judged(todo, judge, workers):
-                results.append(row)
-                times_ms.append(took_ms)
-                if progress:
-                    progress(len(results.done), found[0])
-                if stop is not None and stop.is_set():
-                    finished = len(results.done) >= found[0]
-                    break
-            summary = summarise(
-                out / "results.csv", folder, bundle, finished, found, skipped, times_ms, time.monotonic() - started
-            )
+            with contextlib.closing(judged(todo, judge, workers)) as rows:
+                for row, took_ms in rows:
+                    results.append(row)
+                    times_ms.append(took_ms)
+                    tell(len(results.done), pictures)
+                    if stop is not None and stop.is_set():
+                        finished = len(results.done) >= pictures
+                        break
+            summary = summarise(out / "results.csv", folder, bundle, finished, pictures, others, skipped, times_ms)
+            summary = summary.timed(time.monotonic() - started)
+            write_report(out, summary, judge.picture)
             write_json(out / "summary.json", summary)
-            write_report(out, summary, judge.picture_for_report)
     except OSError as error:
         raise DataError(
             f"{out}: cannot be written ({error.strerror or error}); put that right and run the same command again"
         ) from error
     return summary
-
-
-class _Judge:
-    """One process's way from a path to a row; writes the heatmap of an NG part before the row can exist."""
-
-    def __init__(self, bundle: ModelBundle, folder: Path, heatmaps: Path) -> None:
-        self.inspector = Inspector(bundle)
-        self.arguments = (bundle, folder, heatmaps)
-
-    def __call__(self, path: str) -> tuple[Row, float]:
-        started = time.perf_counter()
-        bundle, folder, heatmaps = self.arguments
-        inspection, image_rgb = inspect_file(self.inspector, folder / path)
-        if inspection.verdict is Verdict.NG and image_rgb is not None:
-            target = heatmaps / heatmap_name(path)
-            part = target.with_name(f"{target.name}.{os.getpid()}.part")
-            part.write_bytes(encode_png(self._drawn(inspection, image_rgb)))
-            part.replace(target)
-        row = Row(
-            path=escape(path),
-            verdict=inspection.verdict.value,
-            score="" if inspection.score is None else repr(inspection.score),
-            threshold=repr(inspection.threshold),
-            reason="" if inspection.reason is None else inspection.reason.value,
-            detail=escape(inspection.detail),
-            regions=json.dumps(_regions(inspection)),
-            bundle_id=bundle.bundle_id,
-        )
-        return row, (time.perf_counter() - started) * 1e3
-
-    def picture_for_report(self, path: str) -> UInt8Array | None:
-        """The part with its heatmap, the bare picture where there is no verdict, None where there is no picture."""
-        inspection, image_rgb = inspect_file(self.inspector, self.arguments[1] / path)
-        return None if image_rgb is None else self._drawn(inspection, image_rgb)
-
-    def _drawn(self, inspection: Inspection, image_rgb: UInt8Array) -> UInt8Array:
-        drawn = image_rgb
-        if inspection.anomaly_map is not None:
-            display_range = self.inspector.bundle.manifest.display_range
-            drawn = overlay(image_rgb, inspection.anomaly_map, display_range, inspection.regions)
-        return shrunk(drawn, HEATMAP_MAX_SIDE_PX)
-
-
-def shrunk(image_rgb: UInt8Array, max_side_px: int) -> UInt8Array:
-    """The picture, no longer than this on its longer side."""
-    height, width = image_rgb.shape[:2]
-    factor = max_side_px / max(height, width)
-    if factor >= 1:
-        return image_rgb
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def heatmap_name(path: str) -> str:
-    """File name of a part's heatmap: what is readable of its path, and a digest that no other path has."""
-    readable = re.sub(r"[^\w.\-]+", "_", path, flags=re.ASCII)[-80:].lstrip(".")
-    return f"{readable}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.png"
-
-
-def _regions(inspection: Inspection) -> list[dict[str, float]]:
-    return [
-        {
-            "x": region.box_in_frame.x,
-            "y": region.box_in_frame.y,
-            "width": region.box_in_frame.width,
-            "height": region.box_in_frame.height,
-            "area_px": region.area_px,
-            "peak": region.peak,
-        }
-        for region in inspection.regions
-    ]
 
 
 class _Entry(NamedTuple):
@@ -205,7 +111,7 @@ def _walk(folder: Path, out: Path) -> Iterator[_Entry]:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError:
             # What is in it goes unseen, so the folder itself gets a row, which says NO VERDICT and why.
-            yield _Entry(here, "")
+            yield _Entry(here or ".", "")
             continue
         inner = []
         for entry in found:
@@ -216,80 +122,41 @@ def _walk(folder: Path, out: Path) -> Iterator[_Entry]:
                 yield _Entry(path, "symbolic link to a folder, not followed")
             elif not is_picture_name(Path(entry.name)):
                 yield _Entry(path, _NOT_A_PICTURE)
-            elif os.path.exists(entry.path) and not entry.is_file():
+            elif os.path.exists(entry.path) and not os.path.isfile(entry.path):
                 yield _Entry(path, "not a file (FIFO, socket or device)")
             else:
                 yield _Entry(path, "")
         pending += reversed(inner)
 
 
+def _survey(folder: Path, out: Path) -> tuple[int, int, list[Skipped]]:
+    """How many pictures there are, how many files with other endings, and what cannot be judged at all."""
+    pictures, others = 0, 0
+    skipped = []
+    for entry in _walk(folder, out):
+        if not entry.why_not:
+            pictures += 1
+        elif entry.why_not == _NOT_A_PICTURE:
+            others += 1
+        else:
+            skipped.append(Skipped(escape(entry.path), entry.why_not))
+    return pictures, others, skipped
+
+
 def _claim(out: Path, folder: Path, bundle: ModelBundle) -> None:
-    """Note whose results these are, before the first one; refuse those of another folder."""
-    path = out / "summary.json"
-    with contextlib.suppress(FileNotFoundError, ValueError, AttributeError):
-        before = json.loads(path.read_bytes()).get("folder")
-        if before != escape(str(folder)):
+    """Note whose results these are, before the first one; refuse to mix them with those of another folder."""
+    path, name = out / "summary.json", escape(str(folder))
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        before = json.loads(path.read_bytes())["folder"]
+        if before != name:
             raise DataError(f"{out} holds the results of {before}; choose another --out folder")
-    write_json(path, {"folder": escape(str(folder)), "bundle_id": bundle.bundle_id, "finished": False})
-    for left in (out / "heatmaps").glob("*.part"):
-        left.unlink()
+    write_json(path, {"folder": name, "bundle_id": bundle.bundle_id, "finished": False})
+    for left_by_a_killed_scan in (out / "heatmaps").glob("*.part"):
+        left_by_a_killed_scan.unlink()
 
 
-def _judged(todo: Iterable[str], judge: _Judge, workers: int) -> Iterator[tuple[Row, float]]:
-    """Rows in the order of their paths."""
-    if workers == 1:
-        yield from map(judge, todo)
-        return
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=judge.arguments
-    )
-    pending: deque[Future[tuple[Row, float]]] = deque()
-    try:
-        for path in todo:
-            with _sigint_blocked():
-                pending.append(pool.submit(_judge_in_worker, path))
-            if len(pending) >= _TASKS_PER_WORKER * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a worker process ended (out of memory?); run the same command again with fewer --workers, it goes on"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_worker_judge: _Judge
-
-
-def _start_worker(bundle: ModelBundle, folder: Path, heatmaps: Path) -> None:
-    global _worker_judge
-    # A killed scan must not leave its workers behind.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    cv2.setNumThreads(1)
-    _worker_judge = _Judge(bundle, folder, heatmaps)
-
-
-def _judge_in_worker(path: str) -> tuple[Row, float]:
-    return _worker_judge(path)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    # Ctrl-C reaches every process of the terminal; started so, a worker leaves it to the scan itself.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _say_nothing(done: int, total: int) -> None:
+    pass
 
 
 def command_inspect(arguments: argparse.Namespace) -> int:
@@ -304,17 +171,14 @@ def command_inspect(arguments: argparse.Namespace) -> int:
         inspection, image_rgb = inspect_file(inspector, path)
         took_ms = (time.perf_counter() - started) * 1e3
         verdicts.add(inspection.verdict)
-        print(_as_json(path, inspection, took_ms) if arguments.json else _as_line(path, inspection, took_ms))
+        print(_as_json(inspection, took_ms) if arguments.json else _as_line(inspection, took_ms), flush=True)
         if arguments.heatmap and inspection.anomaly_map is not None and image_rgb is not None:
-            drawn = overlay(
-                image_rgb, inspection.anomaly_map, inspector.bundle.manifest.display_range, inspection.regions
-            )
             try:
-                arguments.heatmap.write_bytes(encode_png(drawn))
+                arguments.heatmap.write_bytes(encode_png(drawn_over(image_rgb, inspection, inspector.bundle)))
             except OSError as error:
                 raise DataError(f"{arguments.heatmap}: cannot be written ({error.strerror or error})") from error
         elif arguments.heatmap:
-            print(f"edge-app inspect: no verdict, so no heatmap: {arguments.heatmap} not written", file=sys.stderr)
+            print(f"edge-app inspect: no verdict, so no heatmap; {arguments.heatmap} not written", file=sys.stderr)
     return _exit_code(Verdict.NG in verdicts, Verdict.NO_VERDICT in verdicts)
 
 
@@ -334,12 +198,63 @@ def command_scan(arguments: argparse.Namespace) -> int:
         summary = scan(arguments.folder, bundle, arguments.out, arguments.workers, show, stop)
     print(
         f"{summary.parts} pictures: {summary.good} GOOD, {summary.ng} NG, {summary.no_verdict} NO VERDICT;"
-        f" {summary.skipped_count} skipped, {summary.not_pictures} other files. {arguments.out / 'report.html'}"
+        f" {summary.skipped_count} skipped, {summary.other_files} other files\n{arguments.out / 'report.html'}"
     )
     if not summary.finished:
         print(
-            f"edge-app: stopped at {summary.parts} of {summary.pictures}; the same command again goes on",
+            f"edge-app: stopped after {summary.parts} of {summary.pictures}; the same command again goes on",
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
     return _exit_code(summary.ng > 0, summary.no_verdict > 0)
+
+
+def _exit_code(any_ng: bool, any_no_verdict: bool) -> int:
+    return EXIT_NG if any_ng else EXIT_NO_VERDICT if any_no_verdict else EXIT_OK
+
+
+def _as_line(inspection: Inspection, took_ms: float) -> str:
+    if inspection.score is None:
+        reason = inspection.reason.value if inspection.reason else ""
+        what = f"{reason}: {escape(inspection.detail)}"
+    else:
+        what = f"score {inspection.score:.5f} threshold {inspection.threshold:.5f}"
+    return f"{inspection.verdict.value:<10}  {escape(inspection.label)}  {what}  {took_ms:.1f} ms"
+
+
+def _as_json(inspection: Inspection, took_ms: float) -> str:
+    return json.dumps(
+        {
+            "path": escape(inspection.label),
+            "verdict": inspection.verdict.value,
+            "score": inspection.score,
+            "threshold": inspection.threshold,
+            "reason": inspection.reason.value if inspection.reason else None,
+            "detail": inspection.detail,
+            "regions": regions_json(inspection),
+            "ms": round(took_ms, 3),
+            "device": inspection.device,
+            "bundle_id": inspection.bundle_id,
+        },
+        ensure_ascii=False,
+    )
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets; a second one ends the process at once."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in numbers:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])

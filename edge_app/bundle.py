@@ -252,9 +252,10 @@ class ModelBundle:
             return None
         size = (self.manifest.input.height, self.manifest.input.width)
         try:
-            stored = np.load(io.BytesIO(self.files[name]), allow_pickle=False)
+            # Not np.load, which would also open archives of arrays.
+            stored = np.lib.format.read_array(io.BytesIO(self.files[name]), allow_pickle=False)
             statistics: Float32Array = np.asarray(stored, dtype=np.float32)
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OSError, EOFError, MemoryError) as error:
             raise BundleError(f"{name}: not readable as pixel statistics ({error}); write the bundle again") from error
         if statistics.shape != (2, *size) or not np.isfinite(statistics).all() or statistics[1].min() <= 0:
             raise BundleError(f"{name}: expected finite (2, {size[0]}, {size[1]}) with positive spread")
@@ -354,7 +355,7 @@ def verify_bundle(manifest_bytes: bytes, files: Mapping[str, bytes]) -> ModelBun
 def _parse_manifest(manifest_bytes: bytes) -> Manifest:
     try:
         content = json.loads(manifest_bytes)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise BundleError(f"{MANIFEST} is not a JSON object")
@@ -423,8 +424,8 @@ def _check_entries(entries: list[zipfile.ZipInfo], archive_bytes: int) -> None:
     end = 0
     for entry in sorted(entries, key=lambda item: item.header_offset):
         _check_name(entry.filename)
-        mode = entry.external_attr >> 16
-        if mode and not stat.S_ISREG(mode):
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG):
             raise BundleError(f"entry {entry.filename!r} is not a plain file")
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
             raise BundleError(f"entry {entry.filename!r} is compressed; a bundle's entries are stored")

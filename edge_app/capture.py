@@ -30,12 +30,20 @@ class Capture:
         open_source: opens it; called on the capture thread, again after every loss.
         policy: of the mailbox; None takes NEWEST for a live source and WAIT for another.
         on_failure: told in one sentence when the source cannot be used at all.
+
+    Attributes:
+        name: the source's address, "" until it was opened.
+        message: why there are no pictures, "" when there are.
+        live: whether the source is a camera, as far as is known.
+        ok: whether the last attempt to get a picture gave one.
+        ended: the source has given its last frame.
     """
 
     def __init__(
         self, open_source: Callable[[], FrameSource], policy: Policy | None, on_failure: Callable[[str], None]
     ) -> None:
-        self.name, self.message, self.ok, self.ended = "", "", False, False
+        self.name, self.message = "", ""
+        self.live, self.ok, self.ended = False, False, False
         self._open_source, self._policy, self._on_failure = open_source, policy, on_failure
         self._source: FrameSource | None = None
         self._stop = threading.Event()
@@ -44,12 +52,6 @@ class Capture:
         self._thread: threading.Thread | None = None
         self._dropped_before = 0
         self._next_id, self._last_sign_s = 0, 0.0
-
-    @property
-    def live(self) -> bool:
-        """Whether the source is a camera; False while none is open."""
-        source = self._source
-        return source is not None and source.live
 
     @property
     def dropped(self) -> int:
@@ -68,6 +70,7 @@ class Capture:
                 raise CameraError(f"{self.name}: the camera's driver does not answer; restart this program")
         self._dropped_before += self._mailbox.dropped
         self._mailbox, self._stop, self.ended, self.message = Mailbox(), threading.Event(), False, ""
+        self.ok = False
         self._last_sign_s = time.monotonic()
         self._thread = threading.Thread(
             target=self._run, args=(self._mailbox, self._stop, limit), name="capture", daemon=True
@@ -89,7 +92,6 @@ class Capture:
         if self._thread is not None:
             self._thread.join(LOST_AFTER_S + 1.0)
         self._drop_source()
-        self.ok = False
 
     def watch(self) -> None:
         """Called by who waits for a part: a read that never returns is noticed here."""
@@ -113,7 +115,6 @@ class Capture:
         finally:
             if self.live:
                 self._drop_source()
-                self.ok = False
             mailbox.close()
 
     def _read_until(self, mailbox: Mailbox, stop: threading.Event, limit: int | None) -> None:
@@ -143,7 +144,7 @@ class Capture:
     def _opened(self) -> FrameSource:
         if self._source is None:
             source = self._open_source()
-            self.name, self._last_sign_s = source.name, time.monotonic()
+            self.name, self.live, self._last_sign_s = source.name, source.live, time.monotonic()
             self._source = source
         return self._source
 

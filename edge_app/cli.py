@@ -40,8 +40,11 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="the station: camera, screen, records")
     run.add_argument("--source", help="synthetic:, folder:DIR, video:FILE, camera:0, rtsp://..., http://...")
-    run.add_argument("--bundle", type=Path, help="a bundle file; without it the active bundle of the model store")
-    run.add_argument("--config", type=Path, help="station.toml")
+    run.add_argument("--bundle", type=Path, help="a bundle file; without it the one of station.toml")
+    run.add_argument(
+        "--config", type=Path, help="station.toml; without it a drawn line and the bundle that comes along"
+    )
+    run.add_argument("--records", type=Path, metavar="DIR", help="where verdicts are written")
     run.add_argument("--headless", action="store_true", help="no screen; a line for each verdict")
     run.add_argument("--parts", type=int, metavar="N", help="stop after N parts")
     run.add_argument("--screenshots", type=Path, metavar="DIR", help="save pictures of the screen here at the end")

@@ -79,9 +79,11 @@ def _colour(levels: UInt8Array) -> UInt8Array:
 
 
 def _outline(image_rgb: UInt8Array, region: Region) -> None:
-    # White on black shows on every part and leaves all colour to the heat; drawn around the place, not over it.
-    box, line = region.box_in_frame, max(1, round(max(image_rgb.shape) / 500))
-    for distance, width, level in ((2 * line, 3 * line, 0), (2 * line, line, 255)):
-        top_left = (box.x - distance, box.y - distance)
-        bottom_right = (box.x + box.width - 1 + distance, box.y + box.height - 1 + distance)
-        cv2.rectangle(image_rgb, top_left, bottom_right, (level, level, level), width)
+    # White within black shows on every part and leaves all colour to the heat; around the place, never over it.
+    box, line_px = region.box_in_frame, max(1, round(max(image_rgb.shape) / 500))
+    inside = image_rgb[box.y : box.y + box.height, box.x : box.x + box.width].copy()
+    for lines, level in ((3, 0), (2, 255), (1, 0)):
+        grown_px = lines * line_px
+        left, top = max(0, box.x - grown_px), max(0, box.y - grown_px)
+        image_rgb[top : box.y + box.height + grown_px, left : box.x + box.width + grown_px] = level
+    image_rgb[box.y : box.y + box.height, box.x : box.x + box.width] = inside

@@ -74,8 +74,9 @@ class Inspector:
             self.model.feed(picture)
             self.model.invoke()
             invoked = time.perf_counter()
-            values = self._scorer.anomaly_map(self._scorer.raw_map(picture, self.model.output_levels()))
-            score = self._scorer.score(values)
+            with np.errstate(all="ignore"):  # what is not finite shows in the score
+                values = self._scorer.anomaly_map(self._scorer.raw_map(picture, self.model.output_levels()))
+                score = self._scorer.score(values)
         except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
             return self.no_verdict(frame, Reason.MODEL_FAILED, str(error))
         if not np.isfinite(score):

@@ -27,7 +27,7 @@ class Mailbox:
     Only pictures are bounded: a `MissedPart` always finds a place, since it is a verdict already.
 
     Args:
-        capacity: how many pictures wait at most; with NEWEST it is one.
+        capacity: how many pictures wait at most under PART; under the others it is one.
 
     Attributes:
         dropped: pictures that were not handed on.
@@ -87,7 +87,7 @@ class Mailbox:
         if self._closed:
             return False
         if isinstance(item, Frame) and policy is Policy.WAIT:
-            return self._pictures() >= self._capacity
+            return self._pictures() >= 1
         return len(self._items) >= _MAX_ENTRIES
 
     def _find_place(self, frame: Frame, policy: Policy) -> Frame | MissedPart:

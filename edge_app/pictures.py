@@ -6,6 +6,7 @@ Pillow decodes, since it raises on a truncated file; OpenCV has been seen to fil
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import stat
@@ -23,6 +24,8 @@ MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 512 * 2**20
 # The caps above are ours and raise; Pillow's own would only warn.
 Image.MAX_IMAGE_PIXELS = None
+# What it logs, it also raises, and that comes back as the reason.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 # By content, whatever the file is called. The rest of Pillow's readers stay shut: one of them starts Ghostscript.
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
@@ -79,6 +82,8 @@ def decode_picture(data: bytes) -> UInt8Array:
         raise
     except UnidentifiedImageError as error:
         raise DataError("not a picture file that is read here (BMP, JPEG, PNG, TIFF, WebP)") from error
+    except MemoryError as error:
+        raise DataError("needs more memory than there is; make it smaller") from error
     except Exception as error:  # a foreign parser on foreign bytes raises whatever it stumbles on
         raise DataError(f"damaged picture ({error})") from error
 

@@ -5,25 +5,30 @@ Pictures and reconstructions are in grey levels (0..255), anomaly maps in the un
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge_app.bundle import ScoringSpec
 from edge_app.domain import Box, Float32Array, UInt8Array
 
 LEVELS = 255.0
-_MID_LEVEL = 128.0
+_NARROW_LEVELS = 170.0
 
 
 class SsimMap:
     """Structural similarity of two pictures at every pixel, with buffers kept between calls.
 
-    Equations 13 of Wang, Bovik, Sheikh & Simoncelli, "Image Quality Assessment: From Error Visibility to Structural
-    Similarity", IEEE TIP 2004, with Gaussian weights, K1 = 0.01, K2 = 0.03, borders mirrored. Four filterings give
-    all moments, since only the sum of the two variances is needed. Levels are shifted by 128 first: variances do not
-    change, and squares stay small enough for float32.
+    Equation 13 of Wang, Bovik, Sheikh & Simoncelli, "Image Quality Assessment: From Error Visibility to Structural
+    Similarity", IEEE TIP 2004, with Gaussian weights, K1 = 0.01, K2 = 0.03, borders mirrored. By 4ab = (a + b)^2 -
+    (a - b)^2 it can be computed from sum and difference of the pictures, s = x + y and d = x - y, with four filterings:
+
+        (1 - 2 mu_d^2 / (mu_s^2 + mu_d^2 + 2 C1)) * (1 - 2 var_d / (var_s + var_d + 2 C2))
+
+    Only what is subtracted from 1 has a rounding error, and of that only var_d = E[d^2] - mu_d^2 counts. The middle of
+    d's range is taken off first; where it spans so many levels that float32 would still miss 1e-4, d is float64.
 
     Args:
         shape: (H, W) or (H, W, C) of the pictures; channels are compared each by itself.
@@ -33,11 +38,11 @@ class SsimMap:
     """
 
     def __init__(self, shape: tuple[int, ...], window: int = 11, sigma: float = 1.5, data_range: float = 1.0) -> None:
-        self._kernel = cv2.getGaussianKernel(window, sigma, cv2.CV_32F)
+        self._kernel = cv2.getGaussianKernel(window, sigma, cv2.CV_64F)
         self._c1, self._c2 = (0.01 * data_range * LEVELS) ** 2, (0.03 * data_range * LEVELS) ** 2
-        self._x, self._y, self._a, self._b, self._mu_x, self._mu_y, self._exy, self._ess = (
-            np.empty(shape, np.float32) for _ in range(8)
-        )
+        self._s, self._mu_s, self._var_s = (np.empty(shape, np.float32) for _ in range(3))
+        self._narrow = tuple(np.empty(shape, np.float32) for _ in range(3))
+        self._wide = tuple(np.empty(shape, np.float64) for _ in range(3))
 
     def __call__(self, x_levels: UInt8Array | Float32Array, y_levels: Float32Array) -> Float32Array:
         """The map of x against y.
@@ -49,45 +54,40 @@ class SsimMap:
         Returns:
             float32 of the same shape, -1..1, 1 where both agree; a kept buffer, good until the next call.
         """
-        x, y, a, b, mu_x, mu_y = self._x, self._y, self._a, self._b, self._mu_x, self._mu_y
-        np.subtract(x_levels, np.float32(_MID_LEVEL), out=x)
-        np.subtract(y_levels, np.float32(_MID_LEVEL), out=y)
-        np.multiply(x, y, out=a)
-        self._blur(a, self._exy)
-        np.multiply(x, x, out=a)
-        np.multiply(y, y, out=b)
-        np.add(a, b, out=a)
-        self._blur(a, self._ess)
-        self._blur(x, mu_x)
-        self._blur(y, mu_y)
+        s, mu_s, var_s = self._s, self._mu_s, self._var_s
+        np.add(x_levels, y_levels, out=s)
+        np.subtract(s, np.float32(LEVELS), out=s)
+        difference = np.subtract(x_levels, y_levels, out=self._narrow[0])
+        low, high = cv2.minMaxLoc(difference.reshape(-1))[:2]
+        middle = np.float32((low + high) / 2)
+        d, mu_d, var_d = self._narrow if high - low < _NARROW_LEVELS else self._wide
+        np.subtract(difference, middle, out=d)
+        self._blur(s, mu_s)
+        self._blur(d, mu_d)
+        np.multiply(s, s, out=s)
+        np.multiply(d, d, out=d)
+        self._blur(s, var_s)
+        self._blur(d, var_d)
 
-        covariance, variances = self._exy, self._ess
-        np.multiply(mu_x, mu_y, out=a)
-        np.subtract(covariance, a, out=covariance)
-        np.multiply(mu_x, mu_x, out=a)
-        np.subtract(variances, a, out=variances)
-        np.multiply(mu_y, mu_y, out=a)
-        np.subtract(variances, a, out=variances)
-        np.multiply(covariance, np.float32(2), out=covariance)
-        np.add(covariance, np.float32(self._c2), out=covariance)
-        np.add(variances, np.float32(self._c2), out=variances)
+        np.multiply(mu_s, mu_s, out=s)
+        np.subtract(var_s, s, out=var_s)
+        np.multiply(mu_d, mu_d, out=d)
+        np.subtract(var_d, d, out=var_d)
+        np.add(mu_d, middle, out=mu_d)
+        np.multiply(mu_d, mu_d, out=mu_d)
 
-        np.add(mu_x, np.float32(_MID_LEVEL), out=mu_x)
-        np.add(mu_y, np.float32(_MID_LEVEL), out=mu_y)
-        np.multiply(mu_x, mu_y, out=a)
-        np.multiply(a, np.float32(2), out=a)
-        np.add(a, np.float32(self._c1), out=a)
-        np.multiply(mu_x, mu_x, out=mu_x)
-        np.multiply(mu_y, mu_y, out=mu_y)
-        np.add(mu_x, mu_y, out=b)
-        np.add(b, np.float32(self._c1), out=b)
+        np.add(mu_s, np.float32(LEVELS), out=mu_s)
+        np.multiply(mu_s, mu_s, out=mu_s)
+        for part, total, constant in ((mu_d, mu_s, self._c1), (var_d, var_s, self._c2)):
+            np.add(total, part, out=total)
+            np.add(total, np.float32(2 * constant), out=total)
+            np.divide(part, total, out=part)
+            np.multiply(part, np.float32(-2), out=part)
+            np.add(part, np.float32(1), out=part)
+        return np.multiply(mu_d, var_d, out=s)
 
-        np.multiply(a, covariance, out=a)
-        np.multiply(b, variances, out=b)
-        return np.divide(a, b, out=a)
-
-    def _blur(self, source: Float32Array, target: Float32Array) -> None:
-        cv2.sepFilter2D(source, cv2.CV_32F, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT)
+    def _blur(self, source: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+        cv2.sepFilter2D(source, -1, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT)
 
 
 class Region(NamedTuple):

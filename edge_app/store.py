@@ -81,7 +81,11 @@ class ModelStore:
                     if target.exists():  # damaged: out of the way, to be swept with the rest
                         os.rename(target, staging / "damaged")
                     os.rename(unpacked, target)
-                    _sync(self.folder)
+                    try:
+                        _sync(self.folder)
+                    except OSError:
+                        os.rename(target, unpacked)
+                        raise
                 finally:
                     shutil.rmtree(staging, ignore_errors=True)
         return bundle
@@ -124,6 +128,8 @@ class ModelStore:
             self._sweep()
             self.load(bundle_id)
             with self._changing_links("the bundle cannot be activated"):
+                for name in (ACTIVE, PREVIOUS):
+                    self._fresh(name).unlink(missing_ok=True)
                 old, older = self.active_id(), self._linked(PREVIOUS)
                 if old is not None and old != bundle_id and self._is_whole(old):
                     self._point(PREVIOUS, old)
@@ -251,24 +257,24 @@ class ModelStore:
 
     def _restore(self, name: str, before: str | None) -> None:
         with contextlib.suppress(OSError):
-            (self.folder / f".{name}.new").unlink(missing_ok=True)
+            self._fresh(name).unlink(missing_ok=True)
             if before is None:
                 (self.folder / name).unlink(missing_ok=True)
             elif self._linked(name) != before:
                 self._replace_link(name, before)
 
     def _replace_link(self, name: str, bundle_id: str) -> None:
-        fresh = self.folder / f".{name}.new"
+        fresh = self._fresh(name)
         fresh.unlink(missing_ok=True)
         os.symlink(bundle_id, fresh)
         os.rename(fresh, self.folder / name)
 
+    def _fresh(self, name: str) -> Path:
+        return self.folder / f".{name}.new"
+
     def _sweep(self) -> None:
-        for leftover in [*self.folder.glob(f"{STAGING}*"), *self.folder.glob(".*.new")]:
-            if leftover.is_symlink():
-                leftover.unlink(missing_ok=True)
-            else:
-                shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in self.folder.glob(f"{STAGING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     @contextlib.contextmanager
     def _changing_links(self, failing: str) -> Iterator[None]:

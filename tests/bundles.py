@@ -27,7 +27,7 @@ def successor(bundle: ModelBundle, steps: int = 1) -> ModelBundle:
     """A later bundle that scores a part a little differently; its golden expectations fit."""
     content = content_of(bundle)
     content["sequence"] += steps
-    content["scoring"]["ssim_sigma"] += 0.01 * steps
+    content["scoring"]["ssim_sigma"] = bundle.manifest.scoring.ssim_sigma + 0.01 * steps
     inspector = Inspector(build_bundle(content, bundle.files))
     for sample in content["golden"]:
         sample["score"] = inspector.inspect(golden_frame(bundle, sample["file"])).score

@@ -49,8 +49,10 @@ def check_enough(n_good: int, asked_rate: float) -> None:
     """Refuse a number of good parts from which no threshold can be set.
 
     Raises:
-        DataError: too few, in one line that says how many are needed.
+        DataError: too few, in one line that says how many are needed; or a rate that is none.
     """
+    if not 0 < asked_rate < 1:
+        raise DataError(f"--false-reject-rate {asked_rate}: give a share between 0 and 1, such as 0.01")
     least = parts_needed(max(asked_rate, FALLBACK_RATE))
     if n_good < least:
         raise DataError(

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from edge_app import __version__
 from edge_app.errors import KensaError
+from trainer.quiet import native_stderr_held
 
 EXIT_OK, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -71,7 +72,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    from trainer.fit import Options, fit
+    # What can be refused at once is refused before TensorFlow takes its seconds to load.
+    from trainer.calibrate import check_enough
+    from trainer.data import open_data_set
+
+    check_enough(len(open_data_set(arguments.data).train_good), arguments.false_reject_rate)
+    with native_stderr_held():
+        from trainer.fit import Options, fit
 
     given = {key: value for key, value in vars(arguments).items() if key not in {"command", "handler", "report"}}
     options = Options(**given)

@@ -11,13 +11,14 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from edge_app.bundle import MODEL, ModelBundle, build_bundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
+from edge_app.heatmap import encode_png
 from edge_app.runtime import describe_model
+from trainer.quiet import native_stderr_held
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "dynamic", "int8")
@@ -57,7 +58,7 @@ def to_tflite(model: keras.Model, precision: Precision, representative: UInt8Arr
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.uint8
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_stderr_held():
         # "Statistics for quantized inputs were expected": they come from the representative pictures.
         warnings.simplefilter("ignore", UserWarning)
         return bytes(converter.convert())
@@ -72,13 +73,6 @@ def _representative(pictures: UInt8Array) -> Iterator[list[Float32Array]]:
         real[:_CORNER, :_CORNER] = 0.0
         real[-_CORNER:, -_CORNER:] = 1.0
         yield [real[np.newaxis]]
-
-
-def encode_png(picture: UInt8Array) -> bytes:
-    """A picture, uint8 (h, w, 3) RGB, as PNG bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def encode_statistics(statistics: Float32Array) -> bytes:

@@ -20,16 +20,16 @@ import keras
 import numpy as np
 
 from edge_app.bundle import ModelBundle, bundle_bytes
-from edge_app.domain import Float32Array, Frame, UInt8Array, Verdict, utc_now
+from edge_app.domain import Float32Array, UInt8Array, Verdict, utc_now
 from edge_app.errors import DataError
+from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.pictures import read_picture
 from trainer import calibrate
 from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.detectors import DETECTORS
 from trainer.detectors.base import Loss
 from trainer.evaluate import Results, evaluate
-from trainer.export import Precision, assemble, encode_png, parity, to_tflite
+from trainer.export import Precision, assemble, parity, to_tflite
 from trainer.training import OnEpoch, Plan, default_epochs, train
 
 GOLDEN_GOOD, GOLDEN_BAD = "golden/good.png", "golden/bad.png"
@@ -154,8 +154,6 @@ def make_plan(options: Options, n_good: int) -> Plan:
     size = options.size or detector.size
     if size % detector.sides or not 32 <= size <= 1024:
         raise DataError(f"--size {size}: {detector.name} takes 32 to 1024 in steps of {detector.sides}")
-    if not 0 < options.false_reject_rate < 1:
-        raise DataError(f"--false-reject-rate {options.false_reject_rate}: give a share between 0 and 1, such as 0.01")
     if not 2 <= options.folds <= n_good:
         raise DataError(f"--folds {options.folds}: give 2 to {n_good}, the number of good parts")
     if options.ssim_weight <= 0 and options.l2_weight <= 0:
@@ -316,12 +314,6 @@ def _choose_golden(
         files[name] = encode_png(pictures[middle])
         golden.append({"file": name, "score": scores[middle], "tolerance": tolerance, "verdict": verdict.value})
     return golden
-
-
-def inspect_file(bundle: ModelBundle, path: Path) -> tuple[Frame, Any]:
-    """One picture file and its inspection, for a report."""
-    frame = Frame(read_picture(path), 0, time.monotonic(), utc_now(), path.name)
-    return frame, Inspector(bundle).inspect(frame)
 
 
 def _open_work(work: Path, plan: Plan, folds: int, source_sha256: str) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from edge_app.domain import UInt8Array
 from trainer.detectors.base import Detector, Loss, loss_function
 
-LEARNING_RATE = 1e-3
 # Few pictures: many short epochs; many pictures: enough of them that every one is seen a few times.
 MIN_EPOCHS, MAX_EPOCHS = 5, 400
 
@@ -62,7 +61,9 @@ def train(plan: Plan, pictures: UInt8Array, folder: Path, on_epoch: OnEpoch) -> 
     keras.utils.set_random_seed(plan.seed)
     model = plan.detector.build(plan.size)
     steps_per_epoch = math.ceil(len(pictures) / plan.detector.batch)
-    decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, plan.epochs * steps_per_epoch, alpha=0.05)
+    decay = keras.optimizers.schedules.CosineDecay(
+        plan.detector.learning_rate, plan.epochs * steps_per_epoch, alpha=0.05
+    )
     model.compile(keras.optimizers.Adam(decay), loss=loss_function(plan.loss))
     losses: list[float] = []
     if state_path.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge_app.domain import Frame, MissedPart
 from edge_app.errors import ConfigError, did_you_mean
@@ -40,6 +40,14 @@ class FrameSource(Protocol):
         """Give everything back. May be called twice."""
 
 
+@runtime_checkable
+class KnowsTruth(Protocol):
+    """A source that knows what its parts really are."""
+
+    def defect_of(self, frame_id: int) -> str | None:
+        """What is wrong with that part; None for a normal one."""
+
+
 def open_source(address: str) -> FrameSource:
     """Open a source by its address.
 
@@ -68,7 +76,7 @@ def opener(address: str) -> Callable[[], FrameSource]:
         return lambda: _opencv(address, int(rest))
     if kind in _STREAMS and rest.startswith("//") and len(rest) > 2:
         return lambda: _opencv(address, address)
-    guess = did_you_mean(kind, _KINDS) if colon else ""
+    guess = did_you_mean(kind, _KINDS) if colon and kind not in _KINDS else ""
     raise ConfigError(f"source {address!r} is not an address{guess or f'; write one of {ADDRESSES}'}")
 
 

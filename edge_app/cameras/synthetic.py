@@ -99,6 +99,10 @@ class SyntheticLine:
         """What part number `frame_id` really is."""
         return self.draw(frame_id)[1]
 
+    def defect_of(self, frame_id: int) -> str | None:
+        """What is wrong with part number `frame_id`, None for a normal part; cheap, nothing is drawn."""
+        return self._draw_defect(np.random.default_rng([self._seed, frame_id]))
+
     def close(self) -> None:
         """Stop waiting for the next part."""
         self._closed.set()
@@ -110,8 +114,7 @@ class SyntheticLine:
             the picture, uint8 (480, 640, 3) RGB, and what it really is.
         """
         rng = np.random.default_rng([self._seed, frame_id])
-        anomalous = rng.random() < self._defect_share
-        defect = (self._defect or str(rng.choice(DEFECTS))) if anomalous else None
+        defect = self._draw_defect(rng)
         missing = int(rng.integers(len(_HOLES) + 1)) if defect == "missing_feature" else None
         part, cover = _draw_part(missing)
         metal = part + _brushed(rng)[..., None] * cover[..., None]
@@ -132,6 +135,11 @@ class SyntheticLine:
         scene *= _light(rng)[..., None]
         scene += rng.standard_normal(scene.shape, np.float32) * 1.6
         return np.clip(scene, 0, 255).astype(np.uint8), Truth(defect, mask > 0.3)
+
+    def _draw_defect(self, rng: np.random.Generator) -> str | None:
+        if rng.random() >= self._defect_share:
+            return None
+        return self._defect or str(rng.choice(DEFECTS))
 
 
 def _warp(layer: Float32Array, pose: npt.NDArray[np.float64]) -> Float32Array:

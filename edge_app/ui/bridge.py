@@ -7,11 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from edge_app.domain import Verdict
-from edge_app.station import PartResult, Station, StationStatus
+from edge_app.station import PartResult, Station
 
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
@@ -42,30 +43,28 @@ class StationBridge(QObject):
         self._ng: deque[PartResult] = deque(maxlen=KEPT_NG)
         self._wake_up_sent = False
         self._drawn_s = 0.0
-        self._stopping: threading.Thread | None = None
         self._draw_timer = QTimer(self, singleShot=True)
         self._draw_timer.timeout.connect(self._draw)
         self._status_timer = QTimer(self, interval=STATUS_EVERY_MS)
         self._status_timer.timeout.connect(self.poll)
         self._woken.connect(self._draw_soon)
+        # What may wait for a thread or a disk is done here, one after the other, so that the screen never waits.
+        self._commands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commands")
         self.station = make_station(self._take)
 
     def start(self) -> None:
         """Start the line, and look at its status from now on."""
-        self.station.start()
         self._status_timer.start()
-        self.poll()
+        self._do(self.station.start)
 
     def stop(self) -> None:
-        """Stop the line after the part in hand, without making the screen wait for it."""
-        if self._stopping is None or not self._stopping.is_alive():
-            self._stopping = threading.Thread(target=self.station.stop, name="stop")
-            self._stopping.start()
+        """Stop the line after the part in hand."""
+        self.station.stop()
+        self.poll()
 
     def reset_counters(self) -> None:
         """Set the counters to zero."""
-        self.station.reset_counters()
-        self.poll()
+        self._do(self.station.reset_counters)
 
     def fail(self, message: str) -> None:
         """Something in the screen broke: the station goes to Error and says so."""
@@ -76,13 +75,21 @@ class StationBridge(QObject):
         """End the station and wait for its threads."""
         self._status_timer.stop()
         self._draw_timer.stop()
-        if self._stopping is not None:
-            self._stopping.join()
+        self._commands.shutdown()
         self.station.close()
 
     def poll(self) -> None:
         """Ask the station for its status now."""
         self.status_changed.emit(self.station.status())
+
+    def _do(self, command: Callable[[], object]) -> None:
+        self._commands.submit(command).add_done_callback(self._look_at)
+
+    def _look_at(self, done: Future[object]) -> None:
+        error = done.exception()
+        if error is not None:
+            _log.critical("a command to the station failed", exc_info=error)
+            self.station.fail(f"the station refused ({type(error).__name__}: {error}); see the log, then start again")
 
     def _take(self, result: PartResult) -> None:
         with self._lock:
@@ -107,4 +114,5 @@ class StationBridge(QObject):
         if found:
             self.ng_found.emit(found)
         if latest is not None:
+            self.poll()  # first: whether this verdict may look alive depends on it
             self.part_shown.emit(latest)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections import deque
 
-from PyQt5.QtCore import QEvent, QTimer
+from PyQt5.QtCore import QEvent, Qt, QTimer
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLayout, QVBoxLayout, QWidget
 
 from edge_app.station import PartResult, StationStatus
 from edge_app.ui import theme, words
@@ -16,6 +17,7 @@ from edge_app.ui.bridge import StationBridge
 from edge_app.ui.panels import AndonBar, CountersPanel, FactsBar, ScoreBar
 from edge_app.ui.picture import HeatLegend, PictureView
 from edge_app.ui.sheets import PartSheet, Question
+from edge_app.ui.text import TouchButton
 from edge_app.ui.thumbnails import ThumbnailStrip
 from edge_app.ui.verdict import VerdictPanel
 from edge_app.ui.words import Line
@@ -38,9 +40,11 @@ class MainWindow(QWidget):
     def __init__(self, bridge: StationBridge, screen_dpi: float | None = None) -> None:
         super().__init__()
         self.setObjectName("page")
+        self.setAttribute(Qt.WA_StyledBackground)
         self._bridge, self._screen_dpi = bridge, screen_dpi
         self.metrics: theme.Metrics | None = None
         self.status: StationStatus | None = None
+        self.running_status: StationStatus | None = None  # the last one with the line running
         self.result: PartResult | None = None
         self.sheet: PartSheet | Question | None = None
         self._shown_s: deque[float] = deque(maxlen=9)
@@ -48,15 +52,15 @@ class MainWindow(QWidget):
         self._due_timer.timeout.connect(self._refresh)
 
         self.andon, self.facts = AndonBar(), FactsBar()
-        self.picture, self.legend, self.heatmap = PictureView(), HeatLegend(), QPushButton(checkable=True, checked=True)
+        self.picture, self.legend, self.heatmap = PictureView(), HeatLegend(), TouchButton(checkable=True)
         self.verdict, self.score, self.counters = VerdictPanel(), ScoreBar(), CountersPanel()
-        self.start_button, self.stop_button, self.strip = QPushButton(), QPushButton(), ThumbnailStrip()
-        for button in (self.start_button, self.stop_button):
-            button.setProperty("role", "main")
+        self.start_button, self.stop_button = TouchButton(role="large"), TouchButton(role="large")
+        self.strip = ThumbnailStrip()
+        self.heatmap.setChecked(True)
         self._lay_out()
         self.retranslate()
 
-        self.heatmap.toggled.connect(self.picture.set_heatmap)
+        self.heatmap.toggled.connect(self._show_heatmap)
         self.start_button.clicked.connect(bridge.start)
         self.stop_button.clicked.connect(bridge.stop)
         self.counters.reset_asked.connect(self.ask_reset)
@@ -78,6 +82,7 @@ class MainWindow(QWidget):
             self._bottom.addWidget(widget)
         self._bottom.addWidget(self.strip, 1)
         self._page = QVBoxLayout(self)
+        self._page.setSizeConstraint(QLayout.SetNoConstraint)  # the window takes its size from the screen
         self._page.addWidget(self.andon)
         self._page.addLayout(self._middle, 1)
         self._page.addLayout(self._bottom)
@@ -86,11 +91,10 @@ class MainWindow(QWidget):
     def retranslate(self) -> None:
         """Take the texts of the present language."""
         self.setWindowTitle("Kensa")
-        self.heatmap.setText(self.tr("Heatmap"))
         self.start_button.setText(self.tr("Start"))
         self.stop_button.setText(self.tr("Stop"))
+        self._show_heatmap(self.heatmap.isChecked())
         self.counters.retranslate()
-        self.strip.retranslate()
         self._refresh()
 
     def show_part(self, result: PartResult) -> None:
@@ -105,6 +109,8 @@ class MainWindow(QWidget):
     def show_status(self, status: StationStatus) -> None:
         """Show what the station says of itself."""
         self.status = status
+        if self.line is Line.RUNNING:
+            self.running_status = status
         self._refresh()
 
     @property
@@ -137,6 +143,10 @@ class MainWindow(QWidget):
             )
             self._open_sheet()
 
+    def _show_heatmap(self, on: bool) -> None:
+        self.heatmap.setText(words.heatmap_button(on))
+        self.picture.set_heatmap(on)
+
     def _open_sheet(self) -> None:
         self.sheet.destroyed.connect(self._sheet_closed)
         self.sheet.open()
@@ -145,8 +155,7 @@ class MainWindow(QWidget):
         self.sheet = None
 
     def _holds_for_s(self) -> float:
-        times = list(self._shown_s)
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(self._shown_s)]
         return max(HOLDS_AT_LEAST_S, LATE_AFTER * statistics.median(gaps) if gaps else 0.0)
 
     def _refresh(self) -> None:
@@ -186,13 +195,13 @@ class MainWindow(QWidget):
             *(self.andon, self.facts, self.picture, self.legend, self.verdict, self.score, self.counters, self.strip),
         ):
             widget.apply_metrics(m)
-        self.heatmap.setMinimumSize(m.touch, m.touch)
+        self.heatmap.apply_metrics(m, m.mm(19), m.touch)
         for button in (self.start_button, self.stop_button):
-            button.setMinimumSize(m.mm(22), m.main_touch)
+            button.apply_metrics(m, m.mm(22), m.main_touch)
         self._page.setContentsMargins(0, 0, 0, m.pad // 2)
         self._page.setSpacing(m.pad)
         self._middle.setContentsMargins(m.pad, 0, m.pad, 0)
-        self._bottom.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._bottom.setContentsMargins(m.pad, max(0, m.gap - 2 * m.pad), m.pad, 0)
         for layout in (self._side, self._right, self._middle):
             layout.setSpacing(m.pad)
         self._bottom.setSpacing(m.gap)

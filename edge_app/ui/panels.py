@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PyQt5.QtCore import QPointF, QRectF, Qt, pyqtSignal
+from PyQt5.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from edge_app.domain import Verdict
 from edge_app.station import PartResult, StationStatus
 from edge_app.ui import theme, words
-from edge_app.ui.text import FitText
+from edge_app.ui.text import SMALLEST_PX, FitText, TouchButton
 from edge_app.ui.words import Line
 
 _BAR_TONES = {
@@ -43,7 +43,7 @@ class AndonBar(QWidget):
             tone = theme.ATTENTION
         self.state.set_text(words.line_word(line))
         self.since.set_text(self.tr("since {time}").format(time=words.clock(status.since_utc)))
-        self.message.set_text("\n".join(texts))
+        self.message.set_text("\n".join(texts) or status.source)
         if tone != self.tone:
             self.tone = tone
             self.update()
@@ -144,9 +144,9 @@ class CountersPanel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("role", "card")
-        self.values = {name: FitText("large", bold=True) for name in ("parts", "good", "ng", "no_verdict", "share")}
+        self.values = {name: FitText("count", bold=True) for name in ("parts", "good", "ng", "no_verdict", "share")}
         self._labels = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
-        self.reset = QPushButton()
+        self.reset = TouchButton()
         self.reset.clicked.connect(self.reset_asked)
         grid = QGridLayout(self)
         places = {"parts": (0, 0), "good": (0, 1), "ng": (0, 2), "share": (1, 0), "no_verdict": (1, 1)}
@@ -155,7 +155,7 @@ class CountersPanel(QFrame):
             cell.setSpacing(0)
             cell.addWidget(self.values[name])
             cell.addWidget(self._labels[name])
-            grid.addLayout(cell, row, column)
+            grid.addLayout(cell, row, column, 1, 2 if name == "no_verdict" else 1)
         grid.addWidget(self.reset, 0, 3, 2, 1, Qt.AlignVCenter)
         grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
@@ -188,45 +188,67 @@ class CountersPanel(QFrame):
         self.layout().setContentsMargins(metrics.mm(2), metrics.pad, metrics.pad, metrics.pad)
         self.layout().setHorizontalSpacing(metrics.mm(2))
         self.layout().setVerticalSpacing(metrics.pad // 2)
-        self.reset.setMinimumSize(metrics.touch, metrics.touch)
+        self.reset.apply_metrics(metrics, metrics.touch, metrics.touch)
         for label in (*self.values.values(), *self._labels.values()):
             label.apply_metrics(metrics)
 
 
 class FactsBar(QWidget):
-    """What judges, always in sight: product, bundle, threshold, device; and how fast."""
+    """What judges, always in sight: product, bundle, threshold, device; and how fast. All in one size that fits."""
 
     def __init__(self) -> None:
         super().__init__()
-        names = ("product", "bundle", "threshold", "device", "median", "p99", "dropped")
-        self.facts = {name: FitText("small", ink=theme.TEXT_ON_PAGE.ink) for name in names}
-        row = QHBoxLayout(self)
-        for name in names:
-            row.addWidget(self.facts[name])
-            if name == "device":
-                row.addStretch(1)
+        self.facts: list[tuple[str, str]] = []
+        self._metrics = theme.Metrics(4.0, True)
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
 
     def show_status(self, status: StationStatus) -> None:
         """Show the station's facts."""
-        texts = {
-            "product": self.tr("Product {name}").format(name=status.product),
-            "bundle": self.tr("Bundle {name}").format(name=status.bundle_id),
-            "threshold": self.tr("Threshold {value}").format(value=words.figure(status.threshold)),
-            "device": self.tr("Device {name}").format(name=status.device.upper()),
-            "median": self.tr("Median {time}").format(time=words.figure(status.latency_median_ms, " ms")),
-            "p99": self.tr("99 % {time}").format(time=words.figure(status.latency_p99_ms, " ms")),
-            "dropped": self.tr("dropped {count}").format(count=status.dropped) if status.dropped else "",
-        }
-        for name, text in texts.items():
-            self.facts[name].set_text(text)
+        median, p99 = words.milliseconds(status.latency_median_ms), words.milliseconds(status.latency_p99_ms)
+        facts = [
+            (self.tr("Product"), status.product),
+            (self.tr("Bundle"), status.bundle_id),
+            (self.tr("Threshold"), words.figure(status.threshold)),
+            (self.tr("Device"), status.device.upper()),
+            (self.tr("Median"), median),
+            (self.tr("99 %"), p99),
+        ]
+        if status.dropped:
+            facts.append((self.tr("Dropped"), str(status.dropped)))
+        if facts != self.facts:
+            self.facts = facts
+            self.update()
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
-        self.layout().setContentsMargins(metrics.mm(1), 0, metrics.mm(1), 0)
-        self.layout().setSpacing(metrics.mm(4))
-        for label in self.facts.values():
-            label.apply_metrics(metrics)
+        self._metrics = metrics
+        self.setFixedHeight(round(metrics.small * 1.5))
 
-    def sizeHint(self) -> QSize:
-        """One line."""
-        return QSize(100, self.facts["product"].sizeHint().height() + 4)
+    def font_px(self) -> int:
+        """The size in which all facts fit side by side, at least the smallest one."""
+        room = self.width() - 2 * self._metrics.pad
+        sizes = range(self._metrics.small, SMALLEST_PX, -1)
+        return next((size for size in sizes if self._widths(size)[-1] <= room), SMALLEST_PX)
+
+    def clipped(self) -> bool:
+        """Whether the facts do not fit even in their smallest size."""
+        return self._widths(self.font_px())[-1] > self.width() - 2 * self._metrics.pad
+
+    def _widths(self, size_px: int) -> list[int]:
+        # Left edges of label, value, label, ..., and at last the whole width.
+        advance, edges = QFontMetrics(theme.font(size_px)).horizontalAdvance, [0]
+        for label, value in self.facts:
+            edges.append(edges[-1] + advance(label) + size_px // 2)
+            edges.append(edges[-1] + advance(value) + round(size_px * 1.3))
+        return edges
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Labels soft, values plain."""
+        size_px = self.font_px()
+        with QPainter(self) as painter:
+            painter.setFont(theme.font(size_px))
+            texts = [text for fact in self.facts for text in fact]
+            for index, (left, text) in enumerate(zip(self._widths(size_px), texts, strict=False)):
+                painter.setPen(QColor(theme.INK if index % 2 else theme.TEXT_ON_PAGE.ink))
+                rect = self.rect().adjusted(self._metrics.pad + left, 0, 0, 0)
+                painter.drawText(rect, int(Qt.AlignVCenter | Qt.TextSingleLine), text)

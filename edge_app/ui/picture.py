@@ -11,11 +11,11 @@ from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEven
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
 from edge_app.bundle import DisplayRange
-from edge_app.domain import AnomalyMap, Box, Region, UInt8Array
+from edge_app.domain import AnomalyMap, Box, UInt8Array
 from edge_app.heatmap import colour_heatmap, overlay
 from edge_app.station import PartResult
 from edge_app.ui import theme, words
-from edge_app.ui.text import draw_fitted
+from edge_app.ui.text import SMALLEST_PX, draw_fitted
 
 
 def draw_part(result: PartResult, room: QSize, heatmap: bool) -> QImage | None:
@@ -116,9 +116,7 @@ class PictureView(QWidget):
                 painter.fillRect(self.rect(), theme.VEIL)
                 band = QRect(0, self.height() - 2 * m.large, self.width(), 2 * m.large)
                 painter.fillRect(band, QColor(theme.DARK))
-                draw_fitted(
-                    painter, band, self.veil_text, theme.TEXT_ON_DARK.ink, m.body, align=int(Qt.AlignCenter)
-                )
+                draw_fitted(painter, band, self.veil_text, theme.TEXT_ON_DARK.ink, m.body, align=int(Qt.AlignCenter))
 
     def _redraw(self) -> None:
         self._image = None if self.result is None else draw_part(self.result, self.size(), self.heatmap_on)
@@ -155,7 +153,7 @@ class HeatLegend(QWidget):
             return
         m, low, high = self._metrics, self._range.low, self._range.high
         line = round(m.small * 1.3)
-        bar = QRect(0, line // 2, m.mm(4), self.height() - line)
+        bar = QRect(0, line // 2, m.mm(3), self.height() - line)
         values = np.linspace(high, low, max(2, bar.height()), dtype=np.float32).reshape(-1, 1)
         colours = _to_qimage(np.repeat(colour_heatmap(values, self._range), bar.width(), axis=1))
         with QPainter(self) as painter:
@@ -166,9 +164,12 @@ class HeatLegend(QWidget):
             marks = [(0.0, low, False), (1.0, high, False), (share, self._threshold, True)]
             for at, value, is_threshold in marks:
                 y = bar.bottom() - round(at * bar.height())
-                if not is_threshold and abs(at - share) * bar.height() < line:
+                if not is_threshold and -line < (at - share) * bar.height() + line / 2 < line:
                     continue  # the threshold's figure is the one to read
                 painter.setPen(QPen(QColor(theme.INK), 3 if is_threshold else 1))
-                painter.drawLine(bar.left(), y, bar.right() + m.mm(1.5), y)
-                text = QRect(bar.right() + m.mm(2), y - line // 2, self.width() - bar.right() - m.mm(2), line)
+                painter.drawLine(bar.left(), y, bar.right() + m.mm(1), y)
+                text = QRect(bar.right() + m.mm(1.5), y - line // 2, self.width() - bar.right() - m.mm(1.5), line)
                 draw_fitted(painter, text, words.figure(value), theme.INK, m.small, bold=is_threshold)
+                if is_threshold:
+                    name = self.tr("threshold")
+                    draw_fitted(painter, text.translated(0, line), name, theme.INK_SOFT, m.small, SMALLEST_PX)

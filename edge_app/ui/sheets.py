@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt5.QtCore import QEvent, QObject, Qt
-from PyQt5.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PyQt5.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from edge_app.station import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.picture import HeatLegend, PictureView
-from edge_app.ui.text import FitText
+from edge_app.ui.text import FitText, TouchButton
 
 
 class Sheet(QWidget):
@@ -68,10 +68,9 @@ class PartSheet(Sheet):
     def __init__(self, window: QWidget, result: PartResult, metrics: theme.Metrics, heatmap_on: bool) -> None:
         super().__init__(window)
         self.picture, self.legend = PictureView(), HeatLegend()
-        self.heatmap, self.close_button = QPushButton(self.tr("Heatmap"), checkable=True), QPushButton(self.tr("Close"))
-        self.heatmap.setMinimumSize(metrics.touch, metrics.touch)
-        self.close_button.setProperty("role", "main")
-        self.close_button.setMinimumSize(metrics.mm(20), metrics.main_touch)
+        self.heatmap, self.close_button = TouchButton(checkable=True), TouchButton(self.tr("Close"), role="large")
+        self.heatmap.apply_metrics(metrics, metrics.mm(19), metrics.touch)
+        self.close_button.apply_metrics(metrics, metrics.mm(22), metrics.main_touch)
         title = FitText("large", bold=True)
         title.set_text(f"{words.verdict_word(result.inspection.verdict)} · {words.part_name(result)}")
         self.texts = [title]
@@ -109,21 +108,28 @@ class PartSheet(Sheet):
         around.addWidget(card)
         for widget in (self.picture, self.legend, *self.texts):
             widget.apply_metrics(metrics)
-        self.heatmap.toggled.connect(self.picture.set_heatmap)
+        self.heatmap.toggled.connect(self._show_heatmap)
         self.close_button.clicked.connect(self.close)
         self.heatmap.setChecked(heatmap_on)
-        self.picture.set_heatmap(heatmap_on)
+        self._show_heatmap(heatmap_on)
         self.picture.show_result(result)
         self.legend.show_scale(result.display_range, result.inspection.threshold)
+
+    def _show_heatmap(self, on: bool) -> None:
+        self.heatmap.setText(words.heatmap_button(on))
+        self.picture.set_heatmap(on)
 
     def _facts(self, result: PartResult) -> list[tuple[str, str]]:
         found = result.inspection
         strongest = self.tr("{count}, the strongest {peak}")
-        places = strongest.format(count=len(found.regions), peak=words.figure(found.regions[0].peak)) if (
-            found.regions
-        ) else "0"
+        places = (
+            strongest.format(count=len(found.regions), peak=words.figure(found.regions[0].peak))
+            if (found.regions)
+            else "0"
+        )
         return [
             (self.tr("Time"), words.clock(result.decided_utc)),
+            (self.tr("Record"), str(result.part_id or "-")),
             (self.tr("Score"), words.figure(found.score)),
             (self.tr("Threshold"), words.figure(found.threshold)),
             (self.tr("Places"), places),
@@ -159,8 +165,7 @@ class Question(Sheet):
     ) -> None:
         super().__init__(window)
         self.texts = [FitText("large", bold=True, wrap=True), FitText("body", wrap=True)]
-        self.yes_button, self.no_button = QPushButton(yes), QPushButton(no)
-        self.yes_button.setProperty("role", "danger")
+        self.yes_button, self.no_button = TouchButton(yes, danger=True), TouchButton(no)
         card = QFrame()
         card.setProperty("role", "card")
         card.setFixedWidth(min(window.width() - 2 * metrics.gap, metrics.mm(120)))
@@ -175,7 +180,7 @@ class Question(Sheet):
         buttons = QHBoxLayout()
         buttons.setSpacing(2 * metrics.gap)
         for button in (self.no_button, self.yes_button):
-            button.setMinimumSize(metrics.mm(35), metrics.main_touch)
+            button.apply_metrics(metrics, metrics.mm(40), metrics.main_touch)
             button.clicked.connect(self.close)
             buttons.addWidget(button)
         self.yes_button.clicked.connect(on_yes)

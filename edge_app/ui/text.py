@@ -1,13 +1,14 @@
-"""Text that always fits: it shrinks before it would be clipped, so that a longer language needs no other layout."""
+"""Labels and buttons whose text always fits: it shrinks before it would be clipped, in whatever language."""
 
 from __future__ import annotations
 
 from PyQt5.QtCore import QRect, QSize, Qt
 from PyQt5.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
-from PyQt5.QtWidgets import QSizePolicy, QWidget
+from PyQt5.QtWidgets import QPushButton, QSizePolicy, QStyle, QStyleOptionButton, QWidget
 
 from edge_app.ui import theme
 
+SMALLEST_PX = 9
 SHRINKS_TO = 0.66  # of the wanted size; below that a text is cut in its middle, with an ellipsis
 _UNBOUNDED = 100_000
 
@@ -47,7 +48,7 @@ def draw_fitted(
     if not text or rect.isEmpty():
         return
     if smallest_px is None:
-        smallest_px = max(9, round(largest_px * SHRINKS_TO))
+        smallest_px = max(SMALLEST_PX, round(largest_px * SHRINKS_TO))
     chosen = fitted(text, rect.size(), largest_px, smallest_px, bold, wrap)
     painter.setFont(chosen)
     painter.setPen(QColor(ink))
@@ -106,10 +107,12 @@ class FitText(QWidget):
     @property
     def smallest_px(self) -> int:
         """The font never gets smaller than this."""
-        return max(9, round(self._size_px * SHRINKS_TO))
+        return max(SMALLEST_PX, round(self._size_px * SHRINKS_TO))
 
     def clipped(self) -> bool:
         """Whether the text does not fit even at its smallest."""
+        if not self._text:
+            return False
         size = extent(self._text, theme.font(self.smallest_px, self._bold), self.width(), self._wrap)
         return size.width() > self.width() or size.height() > self.height()
 
@@ -138,3 +141,48 @@ class FitText(QWidget):
                 wrap=self._wrap,
                 align=self._align,
             )
+
+
+class TouchButton(QPushButton):
+    """A button of a fixed place and size, whose text shrinks and wraps to fit it.
+
+    Args:
+        text: what it says.
+        role: the size's name in `theme.Metrics`: "body" or "large".
+        danger: it does what cannot be undone.
+        checkable: it switches something on and off.
+    """
+
+    def __init__(self, text: str = "", *, role: str = "body", danger: bool = False, checkable: bool = False) -> None:
+        super().__init__(text)
+        self.setCheckable(checkable)
+        self.setProperty("danger", danger)
+        self._role, self._danger, self._size_px = role, danger, 14
+
+    def apply_metrics(self, metrics: theme.Metrics, width_px: int, height_px: int) -> None:
+        """Take the sizes of the screen."""
+        self._size_px = int(getattr(metrics, self._role))
+        self.setFixedSize(width_px, height_px)
+
+    def _room(self) -> QRect:
+        return self.rect().adjusted(5, 3, -5, -3)
+
+    def _smallest_px(self) -> int:
+        return max(SMALLEST_PX, round(self._size_px * SHRINKS_TO))
+
+    def clipped(self) -> bool:
+        """Whether the text does not fit even at its smallest."""
+        room = self._room()
+        size = extent(self.text(), theme.font(self._smallest_px(), bold=True), room.width(), wrap=True)
+        return size.width() > room.width() or size.height() > room.height()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Frame and ground by the style, the text by us."""
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        option.text = ""
+        with QPainter(self) as painter:
+            self.style().drawControl(QStyle.CE_PushButton, option, painter, self)
+            tone = theme.button_tone(self.isEnabled(), self.isDown() or self.isChecked(), self._danger)
+            align = int(Qt.AlignCenter)
+            draw_fitted(painter, self._room(), self.text(), tone.ink, self._size_px, bold=True, wrap=True, align=align)

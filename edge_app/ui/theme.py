@@ -115,8 +115,22 @@ class Metrics:
 
     @property
     def large(self) -> int:
-        """Font size of buttons, state and counts."""
+        """Font size of buttons and of the line's state."""
         return max(16, self.mm(3.8 if self.compact else 4.8))
+
+    @property
+    def count(self) -> int:
+        """Font size of the counters."""
+        return max(14, self.mm(3.1 if self.compact else 4.6))
+
+
+def button_tone(enabled: bool, on: bool, danger: bool) -> Tone:
+    """The colours of a button: `on` is pressed or switched on."""
+    if not enabled:
+        return BUTTON_OFF
+    if on:
+        return BUTTON_ON
+    return BUTTON_DANGER if danger else BUTTON
 
 
 def font(size_px: int, bold: bool = False) -> QFont:
@@ -143,18 +157,11 @@ def style_sheet(m: Metrics) -> str:
     return f"""
     * {{ font-family: {families}; font-size: {m.body}px; color: {INK}; }}
     #page {{ background: {PAGE}; }}
-    QLabel[role="label"] {{ font-size: {m.small}px; color: {INK_SOFT}; }}
-    QLabel[role="count"] {{ font-size: {m.large}px; font-weight: bold; }}
-    QLabel[role="title"] {{ font-size: {m.large}px; font-weight: bold; }}
     QWidget[role="card"] {{ background: {CARD}; border: 1px solid {LINE}; border-radius: {m.mm(0.8)}px; }}
-    QAbstractButton {{
-        color: {BUTTON.ink}; background: {BUTTON.ground}; border: 2px solid {INK_SOFT}; border-radius: {m.mm(1)}px;
-        font-size: {m.body}px; font-weight: bold; padding: 0 {m.mm(1)}px;
+    QPushButton {{
+        background: {BUTTON.ground}; border: 2px solid {INK_SOFT}; border-radius: {m.mm(1)}px;
     }}
-    QAbstractButton:pressed, QAbstractButton:checked {{ color: {BUTTON_ON.ink}; background: {BUTTON_ON.ground}; }}
-    QAbstractButton:disabled {{ color: {BUTTON_OFF.ink}; background: {BUTTON_OFF.ground}; border-color: {LINE}; }}
-    QAbstractButton[role="main"] {{ font-size: {m.large}px; }}
-    QAbstractButton[role="danger"] {{
-        color: {BUTTON_DANGER.ink}; background: {BUTTON_DANGER.ground}; border-color: {BUTTON_DANGER.ground};
-    }}
+    QPushButton[danger="true"] {{ background: {BUTTON_DANGER.ground}; border-color: {BUTTON_DANGER.ground}; }}
+    QPushButton:pressed, QPushButton:checked {{ background: {BUTTON_ON.ground}; border-color: {BUTTON_ON.ground}; }}
+    QPushButton:disabled {{ background: {BUTTON_OFF.ground}; border-color: {LINE}; }}
     """

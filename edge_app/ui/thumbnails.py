@@ -7,21 +7,23 @@ from collections.abc import Sequence
 
 from PyQt5.QtCore import QRect, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
-from PyQt5.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
+from PyQt5.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from edge_app.station import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import KEPT_NG
 from edge_app.ui.picture import draw_part
-from edge_app.ui.text import FitText, draw_fitted
+from edge_app.ui.text import draw_fitted
 
 
 class Thumbnail(QAbstractButton):
     """One NG part, small."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, strip: QWidget) -> None:
+        super().__init__(strip)
         self.result: PartResult | None = None
+        self.touched: PartResult | None = None  # the finger means this one, even when a newer moves into its place
+        self.pressed.connect(self._remember)
         self._image: QImage | None = None
         self._metrics = theme.Metrics(4.0, True)
 
@@ -35,11 +37,14 @@ class Thumbnail(QAbstractButton):
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
         self._metrics = metrics
-        self.setFixedSize(round(metrics.main_touch * 1.15), metrics.main_touch)
+        self.setFixedSize(metrics.main_touch, metrics.main_touch)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw for the new size."""
         self._redraw()
+
+    def _remember(self) -> None:
+        self.touched = self.result
 
     def _redraw(self) -> None:
         room = self.size() - QSize(4, round(self._metrics.small * 1.4) + 4)
@@ -58,7 +63,8 @@ class Thumbnail(QAbstractButton):
                 left = room.left() + (room.width() - self._image.width()) // 2
                 painter.drawImage(left, room.top() + (room.height() - self._image.height()) // 2, self._image)
             caption = QRect(2, self.height() - foot - 1, self.width() - 4, foot)
-            text = self.result.decided_utc.astimezone().strftime("%H:%M:%S")
+            time = self.result.decided_utc.astimezone().strftime("%H:%M")
+            text = f"{words.verdict_word(self.result.inspection.verdict)} {time}"
             ink = theme.TEXT_ON_DARK.ink
             draw_fitted(painter, caption, text, ink, self._metrics.small, align=int(Qt.AlignCenter))
 
@@ -70,37 +76,22 @@ class ThumbnailStrip(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._results: deque[PartResult] = deque(maxlen=KEPT_NG)
+        self.results: deque[PartResult] = deque(maxlen=KEPT_NG)
         self._metrics = theme.Metrics(4.0, True)
-        self._caption = FitText("small", ink=theme.TEXT_ON_PAGE.ink, wrap=True)
-        self.thumbnails = [Thumbnail() for _ in range(KEPT_NG)]
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._caption)
+        self.thumbnails = [Thumbnail(self) for _ in range(KEPT_NG)]
         for thumbnail in self.thumbnails:
             thumbnail.hide()
             thumbnail.clicked.connect(self._open)
-            row.addWidget(thumbnail)
-        row.addStretch(1)
-        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
-        self.retranslate()
-
-    def retranslate(self) -> None:
-        """Take the texts of the present language."""
-        self._caption.set_text(self.tr("Last NG parts") if self._results else self.tr("No NG part yet"))
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
 
     def add(self, results: Sequence[PartResult]) -> None:
         """Take NG parts, the oldest first."""
-        self._results.extendleft(results)
-        self.retranslate()
+        self.results.extendleft(results)
         self._arrange()
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
         self._metrics = metrics
-        self._caption.apply_metrics(metrics)
-        self._caption.setFixedWidth(metrics.mm(16))
-        self.layout().setSpacing(metrics.gap)
         for thumbnail in self.thumbnails:
             thumbnail.apply_metrics(metrics)
         self.setFixedHeight(metrics.main_touch)
@@ -110,14 +101,22 @@ class ThumbnailStrip(QWidget):
         """More or less room."""
         self._arrange()
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Until there is an NG part, say what this place is for."""
+        if not self.results:
+            with QPainter(self) as painter:
+                text = self.tr("The last NG parts will be here")
+                draw_fitted(painter, self.rect(), text, theme.TEXT_ON_PAGE.ink, self._metrics.small)
+
     def _arrange(self) -> None:
-        m = self._metrics
-        fits = (self.width() - m.mm(16)) // (round(m.main_touch * 1.15) + m.gap)
+        # Placed by hand: in a layout, those that do not fit would claim room before they can be hidden.
+        side, step = self._metrics.main_touch, self._metrics.main_touch + self._metrics.gap
         for index, thumbnail in enumerate(self.thumbnails):
-            shown = index < min(fits, len(self._results))
-            thumbnail.setVisible(shown)
-            if shown:
-                thumbnail.show_result(self._results[index])
+            thumbnail.move(index * step, 0)
+            thumbnail.setVisible(index < len(self.results) and index * step + side <= self.width())
+            if index < len(self.results):
+                thumbnail.show_result(self.results[index])
+        self.update()
 
     def _open(self) -> None:
-        self.opened.emit(self.sender().result)
+        self.opened.emit(self.sender().touched)

@@ -1,7 +1,7 @@
 """The verdict panel: colour, shape and word at a fixed place, readable from 3 m.
 
-`look_of` alone decides how the panel looks. It gives the GOOD tone in one case only: a GOOD part, a running line, a live
-camera, and no next part due yet.
+`look_of` alone decides how the panel looks. It gives the GOOD tone in one case only: a GOOD part, a running line, a
+live camera, and no next part due yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PyQt5.QtWidgets import QSizePolicy, QWidget
 from edge_app.domain import Verdict
 from edge_app.station import PartResult
 from edge_app.ui import theme, words
-from edge_app.ui.text import draw_fitted
+from edge_app.ui.text import SMALLEST_PX, draw_fitted, extent
 from edge_app.ui.words import Line
 
 
@@ -63,9 +63,7 @@ def look_of(result: PartResult | None, line: Line, holds: bool) -> Look:
         tone = theme.NO_VERDICT if alarming else theme.OLD
         advice = QCoreApplication.translate("Verdict", "CHECK CAMERA") if line is Line.NO_CAMERA else ""
         last = QCoreApplication.translate("Verdict", "last: {part}").format(part=part) if part else ""
-        return Look(
-            tone, Shape.WARNING_TRIANGLE if alarming else Shape.PAUSE, words.line_word(line), advice, "", last
-        )
+        return Look(tone, Shape.WARNING_TRIANGLE if alarming else Shape.PAUSE, words.line_word(line), advice, "", last)
     if result is None:
         waiting = QCoreApplication.translate("Verdict", "WAITING")
         return Look(theme.OLD, Shape.PAUSE, waiting, "", "", "")
@@ -120,28 +118,39 @@ class VerdictPanel(QWidget):
             painter.setBrush(QColor(look.tone.ground))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), m.mm(1), m.mm(1))
             inner = self.rect().adjusted(m.mm(2), m.pad, -m.mm(2), -m.pad)
-            foot = round(m.body * 1.4)
-            upper = inner.adjusted(0, 0, 0, -foot)
-            side = min(upper.height(), round(upper.width() * 0.3))
-            box = QRectF(upper.left(), upper.top() + (upper.height() - side) / 2, side, side)
-            _draw_shape(painter, box.adjusted(2, 2, -2, -2), look)
-            self._draw_words(painter, upper.adjusted(side + m.mm(2), 0, 0, 0), look)
-            foot_rect = QRect(inner.left(), inner.bottom() - foot, inner.width(), foot)
-            draw_fitted(painter, foot_rect, look.part, look.tone.ink, m.body)
+            upper, advice, reason, foot = self._rows(inner)
+            box, word, align = self._shape_and_word(upper)
+            _draw_shape(painter, QRectF(box).adjusted(2, 2, -2, -2), look)
+            largest = round(word.height() * 0.8)
+            draw_fitted(painter, word, look.word, look.tone.ink, largest, m.small, bold=True, wrap=True, align=align)
+            draw_fitted(painter, advice, look.advice, look.tone.ink, advice.height(), m.small, bold=True)
+            draw_fitted(painter, reason, look.reason, look.tone.ink, m.body, SMALLEST_PX, wrap=True)
+            draw_fitted(painter, foot, look.part, look.tone.ink, m.body)
 
-    def _draw_words(self, painter: QPainter, room: QRect, look: Look) -> None:
-        m = self._metrics
-        extra = (look.advice != "") * round(room.height() * 0.22) + (look.reason != "") * round(room.height() * 0.28)
-        word_rect = room.adjusted(0, 0, 0, -extra)
-        largest = round(word_rect.height() * 0.9)
-        draw_fitted(painter, word_rect, look.word, look.tone.ink, largest, m.small, bold=True, wrap=True)
-        below = QRect(room.left(), word_rect.bottom(), room.width(), extra)
+    def _shape_and_word(self, room: QRect) -> tuple[QRect, QRect, int]:
+        """Side by side, or one above the other where the panel is tall; and how the word is aligned."""
+        gap = self._metrics.mm(3)
+        if room.height() > 0.65 * room.width():
+            side = round(room.height() * 0.45)
+            box = QRect(room.left() + (room.width() - side) // 2, room.top() + gap // 2, side, side)
+            return box, room.adjusted(0, side + gap, 0, 0), int(Qt.AlignCenter)
+        side = min(room.height(), round(room.width() * 0.32))
+        box = QRect(room.left(), room.top() + (room.height() - side) // 2, side, side)
+        return box, room.adjusted(side + gap, 0, 0, 0), int(Qt.AlignVCenter | Qt.AlignLeft)
+
+    def _rows(self, inner: QRect) -> tuple[QRect, QRect, QRect, QRect]:
+        """Word, advice, reason and part from top to bottom; the word gets what the others leave."""
+        m, look = self._metrics, self.look
+        heights = [0, 0, round(m.body * 1.4)]
         if look.advice:
-            height = round(room.height() * 0.22)
-            advice_rect = QRect(below.topLeft(), QSize(room.width(), height))
-            draw_fitted(painter, advice_rect, look.advice, look.tone.ink, height, m.small, bold=True)
-            below.adjust(0, height, 0, 0)
-        draw_fitted(painter, below, look.reason, look.tone.ink, m.body, wrap=True)
+            heights[0] = round(inner.height() * 0.17)
+        if look.reason:
+            wanted = extent(look.reason, theme.font(m.small), inner.width(), wrap=True).height()
+            heights[1] = min(wanted, round(inner.height() * 0.36))
+        rows = [QRect(inner.left(), inner.top(), inner.width(), inner.height() - sum(heights))]
+        for height in heights:
+            rows.append(QRect(inner.left(), rows[-1].top() + rows[-1].height(), inner.width(), height))
+        return rows[0], rows[1], rows[2], rows[3]
 
 
 def _draw_shape(painter: QPainter, box: QRectF, look: Look) -> None:
@@ -164,8 +173,7 @@ def _outline(shape: Shape) -> QPainterPath:
     path = QPainterPath()
     k = 0.39  # of an octagon's half side
     corners = {
-        Shape.CROSS_IN_OCTAGON: [(-k, -0.95), (k, -0.95), (0.95, -k), (0.95, k), (k, 0.95), (-k, 0.95), (-0.95, k)]
-        + [(-0.95, -k)],
+        Shape.CROSS_IN_OCTAGON: [(-k, -1), (k, -1), (1, -k), (1, k), (k, 1), (-k, 1), (-1, k), (-1, -k)],
         Shape.QUESTION_IN_DIAMOND: [(0, -1), (1, 0), (0, 1), (-1, 0)],
         Shape.WARNING_TRIANGLE: [(0, -0.95), (1, 0.85), (-1, 0.85)],
     }.get(shape)

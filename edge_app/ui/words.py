@@ -36,7 +36,9 @@ def line_of(status: StationStatus | None) -> Line:
     if status.state is State.ERROR:
         return Line.ERROR
     if status.state in RUNNING_STATES:
-        return Line.RUNNING if status.camera_ok else Line.NO_CAMERA
+        if status.camera_ok:
+            return Line.RUNNING
+        return Line.NO_CAMERA if status.message else Line.STARTING  # no picture yet, and nothing wrong yet
     return Line.STOPPED
 
 
@@ -95,10 +97,9 @@ def why(inspection: Inspection) -> str:
 
 
 def part_name(result: PartResult) -> str:
-    """What to call the part: its row in the records (its frame where none are kept), and its label if it has one."""
+    """What to call the part: as its source does, else by its row in the records, else by its frame."""
     number = result.part_id or result.inspection.frame_id
-    text = QCoreApplication.translate("Words", "Part {number}").format(number=number)
-    return f"{text} · {result.inspection.label}" if result.inspection.label else text
+    return result.inspection.label or QCoreApplication.translate("Words", "part {number}").format(number=number)
 
 
 def clock(moment: datetime) -> str:
@@ -107,13 +108,24 @@ def clock(moment: datetime) -> str:
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
 
 
-def figure(value: float | None, unit: str = "") -> str:
-    """A number with four significant digits, a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:.4g}{unit}"
+def figure(value: float | None) -> str:
+    """A score or threshold, four significant digits; a dash where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def milliseconds(value_ms: float) -> str:
+    """A time; a dash before there is one."""
+    return f"{value_ms:.1f} ms" if value_ms > 0 else "-"
 
 
 def share(part: int, whole: int) -> str:
     """A share in per cent, a dash of nothing."""
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def heatmap_button(on: bool) -> str:
+    """What the heatmap's switch says: its name, and how it stands now."""
+    translate = QCoreApplication.translate
+    state = translate("Words", "on") if on else translate("Words", "off")
+    name = translate("Words", "Heatmap")
+    return f"{name}\n{state}"

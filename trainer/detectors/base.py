@@ -9,6 +9,9 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+# Its Python side repeats, as warnings, what the choices below were made for.
+tf.get_logger().setLevel("ERROR")
+
 Loss = Literal["l2", "ssim", "l2+ssim"]
 
 
@@ -23,6 +26,7 @@ class Detector:
         loss: default training loss.
         batch: pictures a training step.
         steps: training steps aimed at when no number of epochs is given.
+        learning_rate: Adam's, at the start of its decay.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Detector:
     loss: Loss
     batch: int
     steps: int
+    learning_rate: float
 
 
 @keras.saving.register_keras_serializable("kensa")

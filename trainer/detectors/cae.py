@@ -21,4 +21,4 @@ def build(size: int) -> keras.Model:
     return keras.Model(picture, x, name="cae")
 
 
-DETECTOR = Detector(name="cae", build=build, size=256, sides=4, loss="l2", batch=8, steps=800)
+DETECTOR = Detector(name="cae", build=build, size=256, sides=4, loss="l2", batch=8, steps=800, learning_rate=5e-3)

@@ -35,4 +35,6 @@ def build(size: int) -> keras.Model:
     return keras.Model(picture, x, name="ssim_ae")
 
 
-DETECTOR = Detector(name="ssim_ae", build=build, size=128, sides=16, loss="ssim", batch=8, steps=800)
+DETECTOR = Detector(
+    name="ssim_ae", build=build, size=128, sides=16, loss="ssim", batch=8, steps=800, learning_rate=1e-3
+)

@@ -1,0 +1,128 @@
+"""The states of a station, and what it says of itself.
+
+Initialized --model ready--> Ready --start----> ContinuousExecution --run ended--> Ready
+                               |---trigger--> SingleExecution ----run ended--> Ready
+any but Halted --fault--> Error --start, trigger--> as from Ready
+any --close--> Halted, for good
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge_app.bundle import DisplayRange
+from edge_app.domain import Inspection, UInt8Array, utc_now
+
+
+class State(enum.Enum):
+    """What the station does, after OPC 40100-1 (Machine Vision)."""
+
+    INITIALIZED = "Initialized"
+    READY = "Ready"
+    SINGLE_EXECUTION = "SingleExecution"
+    CONTINUOUS_EXECUTION = "ContinuousExecution"
+    HALTED = "Halted"
+    ERROR = "Error"
+
+
+class Event(enum.Enum):
+    """What happens to a station."""
+
+    MODEL_READY, START, TRIGGER, RUN_ENDED, FAULT, CLOSE = range(6)
+
+
+# What is not here is refused.
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.INITIALIZED, Event.MODEL_READY): State.READY,
+    (State.READY, Event.START): State.CONTINUOUS_EXECUTION,
+    (State.READY, Event.TRIGGER): State.SINGLE_EXECUTION,
+    (State.ERROR, Event.START): State.CONTINUOUS_EXECUTION,
+    (State.ERROR, Event.TRIGGER): State.SINGLE_EXECUTION,
+    (State.CONTINUOUS_EXECUTION, Event.RUN_ENDED): State.READY,
+    (State.SINGLE_EXECUTION, Event.RUN_ENDED): State.READY,
+    # The first fault is the one to show.
+    **{(state, Event.FAULT): State.ERROR for state in State if state not in (State.ERROR, State.HALTED)},
+    **{(state, Event.CLOSE): State.HALTED for state in State},
+}
+
+
+class StateMachine:
+    """The present state, since when, and why; any thread may move it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = (State.INITIALIZED, utc_now(), "")
+
+    def move(self, event: Event, message: str = "") -> bool:
+        """Follow the table; False, and no change, where it has no such transition."""
+        with self._lock:
+            state, since_utc, _ = self._now
+            target = TRANSITIONS.get((state, event))
+            if target is None:
+                return False
+            self._now = (target, since_utc if target is state else utc_now(), message)
+            return True
+
+    @property
+    def now(self) -> tuple[State, datetime, str]:
+        """State, since when, and the message that came with it."""
+        return self._now
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Parts since the counters were last reset."""
+
+    parts: int = 0
+    good: int = 0
+    ng: int = 0
+    no_verdict: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartResult:
+    """One judged part: picture, map and verdict always belong together.
+
+    Attributes:
+        part_id: the record's row number; 0 when records are off or cannot be written.
+        image_rgb: the inspected picture, uint8 (H, W, 3); None when there was none.
+        latency_ms: from capture to the committed verdict.
+        display_range: the heatmap's fixed scale, of the bundle that judged this part.
+    """
+
+    part_id: int
+    image_rgb: UInt8Array | None
+    inspection: Inspection
+    decided_utc: datetime
+    latency_ms: float
+    display_range: DisplayRange
+
+
+@dataclass(frozen=True, slots=True)
+class StationStatus:
+    """What the station says of itself at one moment.
+
+    Attributes:
+        message: what is the matter and what to do, "" when all is well.
+        camera_ok: whether the last attempt to get a picture gave one.
+        dropped: pictures that were not inspected because a newer one, or too many, came.
+        latency_median_ms: from capture to committed verdict, over the last few hundred pictures; 0 before the first.
+    """
+
+    state: State
+    since_utc: datetime
+    message: str
+    source: str
+    camera_ok: bool
+    dropped: int
+    product: str
+    bundle_id: str
+    threshold: float
+    device: str
+    counters: Counters
+    latency_median_ms: float
+    latency_p99_ms: float
+    notice: str = ""

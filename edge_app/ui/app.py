@@ -1,0 +1,157 @@
+"""The screen as a program: from the station's factory to an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from PyQt5.QtCore import QSize, QTimer
+from PyQt5.QtWidgets import QApplication
+
+from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
+from edge_app.domain import Verdict
+from edge_app.station import PartResult, State, Station, StationStatus
+from edge_app.ui import theme
+from edge_app.ui.bridge import StationBridge
+from edge_app.ui.main_window import MainWindow
+from edge_app.ui.words import RUNNING_STATES
+
+SIZES = (QSize(1280, 800), QSize(800, 480))
+# What such panels really have: 10.1 and 7 inches. A screenshot shows the sizes that an operator meets.
+PANEL_DPI = {1280: 149.0, 800: 133.0}
+_LINGER_MS = 300  # after the last part, so that it is seen to be drawn
+
+_log = logging.getLogger(__name__)
+
+
+def run_screen(
+    make_station: Callable[[Callable[[PartResult], None]], Station],
+    *,
+    parts: int | None,
+    screenshots: Path | None,
+    fullscreen: bool = False,
+) -> int:
+    """Show the screen until it is closed, interrupted, or the asked number of parts is done.
+
+    Args:
+        make_station: builds the station around the callback that takes its results.
+        parts: end by itself after so many parts; None runs until it is closed.
+        screenshots: folder for pictures of the screen at the end: last NG and last GOOD, in both sizes.
+        fullscreen: without a frame, over the whole screen.
+
+    Returns:
+        the exit code: 0 done, 4 when the station ended in Error, 130 interrupted with Ctrl-C.
+    """
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setFont(theme.font(14))
+    theme.load_fonts()
+    bridge = StationBridge(make_station)
+    window = MainWindow(bridge)
+    ending = _Ending(app, bridge, parts)
+    last: dict[Verdict, PartResult] = {}
+    bridge.part_shown.connect(lambda result: last.update({result.inspection.verdict: result}))
+    bridge.ng_found.connect(lambda results: last.update({Verdict.NG: results[-1]}))
+    try:
+        with _exceptions_shown(bridge), _signals_end(ending.interrupt):
+            window.resize(SIZES[0])
+            window.showFullScreen() if fullscreen else window.show()
+            bridge.start()
+            app.exec_()
+            if screenshots is not None:
+                save_screenshots(bridge, window, last, screenshots)
+    finally:
+        window.close()
+        bridge.close()
+    return ending.code
+
+
+class _Ending:
+    # Decides when the program is done: parts reached, or a line that was asked for parts and came to rest.
+    def __init__(self, app: QApplication, bridge: StationBridge, parts: int | None) -> None:
+        self.code = EXIT_OK
+        self._app, self._parts, self._done, self._has_run = app, parts, False, False
+        if parts is not None:
+            bridge.status_changed.connect(self._look)
+
+    def interrupt(self, number: int) -> None:
+        self.code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_OK  # SIGTERM: asked to end, and ended well
+        self._app.quit()
+
+    def _look(self, status: StationStatus) -> None:
+        self._has_run = self._has_run or status.state in RUNNING_STATES or status.counters.parts > 0
+        at_rest = self._has_run and status.state not in RUNNING_STATES
+        reached = self._parts is not None and status.counters.parts >= self._parts
+        if (reached or at_rest) and not self._done:
+            self._done = True
+            self.code = EXIT_REFUSED if status.state is State.ERROR else EXIT_OK
+            QTimer.singleShot(_LINGER_MS, self._app.quit)
+
+
+@contextmanager
+def _exceptions_shown(bridge: StationBridge) -> Iterator[None]:
+    # Without a hook of its own PyQt5 aborts the process at an exception in a slot.
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        _log.critical("unhandled exception in the screen", exc_info=(kind, error, trace))
+        bridge.fail(f"the screen failed ({kind.__name__}: {error}); the log has the details; press Start to go on")
+
+    before, sys.excepthook = sys.excepthook, hook
+    try:
+        yield
+    finally:
+        sys.excepthook = before
+
+
+@contextmanager
+def _signals_end(interrupt: Callable[[int], None]) -> Iterator[None]:
+    # Python runs a handler only between two of its own instructions; the bridge's status timer brings it there.
+    def handler(number: int, frame: FrameType | None) -> None:
+        interrupt(number)
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def save_screenshots(
+    bridge: StationBridge, live: MainWindow, last: dict[Verdict, PartResult], folder: Path
+) -> list[Path]:
+    """Draw the line page once more for the last part of each verdict, in both sizes.
+
+    Args:
+        bridge: whose status is shown; it is not asked for anything new.
+        live: the window that ran; the status it had while the line ran is the one shown.
+        last: the last part of each verdict.
+        folder: made if it is missing.
+
+    Returns:
+        the files, `screen-<verdict>-<width>x<height>.png`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = []
+    for size in SIZES:
+        window = MainWindow(bridge, PANEL_DPI[size.width()])
+        window.resize(size)
+        window.strip.add(list(reversed(live.strip.results)))
+        for verdict, result in last.items():
+            if live.running_status is not None and live.status is not None:
+                window.show_status(replace(live.running_status, counters=live.status.counters))
+            window.show_part(result)
+            path = folder / f"screen-{verdict.value.lower().replace(' ', '-')}-{size.width()}x{size.height()}.png"
+            if not window.grab().save(os.fspath(path)):
+                _log.error("cannot write %s; check the folder", path)
+            saved.append(path)
+        window.deleteLater()
+    return saved

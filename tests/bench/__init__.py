@@ -1,0 +1,1 @@
+"""The slow measurements: `python -m tests.bench [NAME...]`; tables and JSON go to build/bench."""

@@ -1,0 +1,269 @@
+"""How the screen looks: contrast, sizes, room for longer languages, and when anything may look GOOD."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+from PyQt5.QtCore import QCoreApplication, QPoint, QSize, QTranslator
+from PyQt5.QtWidgets import QWidget
+
+from edge_app.domain import Frame, Inspection, Reason, Verdict, utc_now
+from edge_app.inspector import Inspector
+from edge_app.station import Counters, PartResult, State, StationStatus
+from edge_app.ui import theme, words
+from edge_app.ui.text import FitText, TouchButton, extent
+from edge_app.ui.verdict import SMALLEST_PX, Shape, look_of
+from edge_app.ui.words import Line
+
+# 10.1 and 7 inches, and their resolution.
+PANELS = [(QSize(1280, 800), 149.0), (QSize(800, 480), 133.0)]
+
+
+def luminance(colour: str) -> float:
+    # WCAG 2.2, relative luminance.
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(tone: theme.Tone) -> float:
+    low, high = sorted((luminance(tone.ink), luminance(tone.ground)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", sorted(theme.TONES))
+def test_contrast_is_four_and_a_half_to_one_or_better(name):
+    assert contrast(theme.TONES[name]) >= 4.5
+
+
+def test_the_contrast_formula_is_the_known_one():
+    assert contrast(theme.Tone("#000000", "#ffffff")) == pytest.approx(21.0)
+    assert contrast(theme.Tone("#777777", "#ffffff")) == pytest.approx(4.48, abs=0.005)
+
+
+def part(inspector: Inspector, image_rgb, number: int = 7, **changes) -> PartResult:
+    found = inspector.inspect(Frame(image_rgb, number, 0.0, utc_now(), ""))
+    return PartResult(
+        number, image_rgb, replace(found, **changes), utc_now(), 5.0, inspector.bundle.manifest.display_range
+    )
+
+
+@pytest.fixture(scope="module")
+def inspector(bundle) -> Inspector:
+    return Inspector(bundle)
+
+
+@pytest.fixture(scope="module")
+def results(inspector, pictures) -> dict[Verdict, PartResult]:
+    judged = {verdict: part(inspector, pictures[verdict]) for verdict in (Verdict.GOOD, Verdict.NG)}
+    judged[Verdict.NO_VERDICT] = part(inspector, pictures[Verdict.GOOD] * 0)
+    return judged
+
+
+def test_good_is_shown_in_one_case_only(results):
+    cases = itertools.product([None, *results.values()], Line, [True, False])
+    looks_good = [
+        (result.inspection.verdict, line, holds)
+        for result, line, holds in cases
+        if look_of(result, line, holds).tone is theme.GOOD
+    ]
+    assert looks_good == [(Verdict.GOOD, Line.RUNNING, True)]
+
+
+def test_the_word_good_is_never_there_without_a_running_line(results):
+    for result, line, holds in itertools.product(results.values(), Line, [True, False]):
+        if line is not Line.RUNNING:
+            assert "GOOD" not in str(look_of(result, line, holds))
+
+
+def test_each_verdict_has_its_own_colour_shape_and_word(results):
+    looks = [look_of(result, Line.RUNNING, True) for result in results.values()]
+    assert [look.word for look in looks] == ["GOOD", "NG", "NO VERDICT"]
+    assert len({look.tone for look in looks}) == len({look.shape for look in looks}) == 3
+
+
+def test_the_grounds_of_the_verdicts_differ_in_greyscale():
+    levels = sorted(luminance(tone.ground) for tone in (theme.GOOD, theme.NG, theme.NO_VERDICT))
+    assert all((high + 0.05) / (low + 0.05) > 2 for low, high in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_its_words_and_those_of_the_camera_say_so(results, reason):
+    of_part = replace(results[Verdict.NO_VERDICT].inspection, reason=reason, detail="1 of 2")
+    look = look_of(replace(results[Verdict.NO_VERDICT], inspection=of_part), Line.RUNNING, True)
+    assert look.reason == f"{reason.value}: 1 of 2"
+    assert (look.advice == "CHECK CAMERA") == (reason in words.CAMERA_REASONS)
+    assert look.shape is Shape.QUESTION_IN_DIAMOND
+
+
+STATUS = StationStatus(
+    state=State.CONTINUOUS_EXECUTION,
+    since_utc=utc_now(),
+    message="",
+    source="rtsp://192.168.0.20/line-3",
+    camera_ok=True,
+    dropped=3,
+    product="hazelnut",
+    bundle_id="hazelnut-12-0123456789ab",
+    threshold=0.2487,
+    device="cpu",
+    counters=Counters(parts=98765, good=97654, ng=1101, no_verdict=10),
+    latency_median_ms=12.3,
+    latency_p99_ms=45.6,
+)
+LONG_MESSAGE = (
+    "rtsp://192.168.0.20/line-3: no picture for 2.1 s; check the cable and the power of the camera, then wait."
+    " Trying again in 4 s."
+)
+
+
+def test_the_line_is_read_from_the_status():
+    assert words.line_of(None) is Line.STARTING
+    assert words.line_of(STATUS) is Line.RUNNING
+    assert words.line_of(replace(STATUS, camera_ok=False)) is Line.STARTING
+    assert words.line_of(replace(STATUS, camera_ok=False, message="lost")) is Line.NO_CAMERA
+    assert words.line_of(replace(STATUS, state=State.ERROR)) is Line.ERROR
+    for state in (State.INITIALIZED, State.READY, State.HALTED):
+        assert words.line_of(replace(STATUS, state=state)) is Line.STOPPED
+
+
+class Longer(QTranslator):
+    """A language whose texts are 40 % longer than the English ones."""
+
+    def isEmpty(self) -> bool:
+        return False
+
+    def translate(self, context, source, disambiguation=None, n=-1) -> str:
+        extra = max(2, math.ceil(0.4 * len(source)))
+        return source + (" mehr an Wörtern als auf Englisch, und noch mehr davon" * 3)[:extra]
+
+
+@pytest.fixture
+def longer(qapp):
+    translator = Longer()
+    qapp.installTranslator(translator)
+    yield
+    qapp.removeTranslator(translator)
+
+
+def clipped(window: QWidget) -> list[str]:
+    """Texts that do not fit, and widgets that reach out of the window."""
+    QCoreApplication.sendPostedEvents()  # the layout's own
+    found = []
+    for kind in (FitText, TouchButton):
+        for widget in window.findChildren(kind):
+            if widget.isVisible() and widget.clipped():
+                found.append(str(widget.text()))
+    for widget in window.findChildren(QWidget):
+        corner = widget.mapTo(window, QPoint(widget.width() - 1, widget.height() - 1))
+        if widget.isVisible() and not window.rect().contains(corner):
+            found.append(f"{type(widget).__name__} reaches to {corner.x()}, {corner.y()}")
+    if window.facts.clipped():
+        found.append("facts")
+    panel, look = window.verdict, window.verdict.look
+    inner = panel.rect().adjusted(window.metrics.mm(2), window.metrics.pad, -window.metrics.mm(2), -window.metrics.pad)
+    upper, advice, reason, foot = panel._rows(inner)
+    _, word, _ = panel._shape_and_word(upper)
+    texts = [
+        (word, look.word, True),
+        (advice, look.advice, True),
+        (reason, look.reason, False),
+        (foot, look.part, False),
+    ]
+    for (rect, text, bold), smallest in zip(texts, (window.metrics.small,) * 2 + (SMALLEST_PX,) * 2, strict=True):
+        size = extent(text, theme.font(smallest, bold), rect.width(), wrap=rect is word or rect is reason)
+        if text and (size.width() > rect.width() or size.height() > rect.height()):
+            found.append(f"verdict panel: {text}")
+    return found
+
+
+@pytest.mark.parametrize("panel", [*PANELS, (QSize(800, 480), 96.0), (QSize(1280, 800), 96.0)])
+def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, make_screen, longer, results, panel):
+    window = make_screen(start=False, panel=panel).window
+    window.strip.add([results[Verdict.NG]] * 6)
+    no_verdict = results[Verdict.NO_VERDICT]
+    worst = replace(
+        no_verdict,
+        inspection=replace(no_verdict.inspection, reason=Reason.OVERFLOW, detail="4 wait, no place for more"),
+    )
+    no_camera = replace(STATUS, camera_ok=False, message=LONG_MESSAGE)
+    for result in (*results.values(), worst):
+        for status in (STATUS, no_camera, replace(STATUS, state=State.READY)):
+            window.show_part(result)
+            window.show_status(status)
+            assert clipped(window) == []
+    window.open_part(results[Verdict.NG])
+    assert clipped(window) == []
+    window.sheet.close()
+    window.ask_reset()
+    assert clipped(window) == []
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_touch_targets_are_large_and_apart(make_screen, results, panel):
+    window = make_screen(start=False, panel=panel).window
+    window.strip.add([results[Verdict.NG]] * 6)
+    window.show_status(STATUS)
+    QCoreApplication.sendPostedEvents()
+    px_per_mm = panel[1] / 25.4
+    targets = [*window.findChildren(TouchButton), *(t for t in window.strip.thumbnails if t.isVisible())]
+    assert len(targets) >= 8
+    for target in targets:
+        assert min(target.width(), target.height()) >= 15 * px_per_mm - 1
+    main = (window.start_button, window.stop_button)
+    assert all(button.width() >= 20 * px_per_mm for button in main)
+    assert all(button.height() >= 20 * px_per_mm - 1 for button in main) or window.metrics.compact
+    places = [target.rect().translated(target.mapTo(window, QPoint(0, 0))) for target in targets]
+    for one, other in itertools.combinations(places, 2):
+        assert (
+            not one.adjusted(*(round(side * 3 * px_per_mm) - (side > 0) for side in (-1, -1, 1, 1)))
+            .adjusted(1, 1, -1, -1)
+            .intersects(other)
+        )
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_the_reset_is_far_from_start_and_stop(make_screen, panel):
+    window = make_screen(start=False, panel=panel).window
+    QCoreApplication.sendPostedEvents()
+    centres = [
+        button.mapTo(window, button.rect().center())
+        for button in (window.counters.reset, window.start_button, window.stop_button)
+    ]
+    for centre in centres[1:]:
+        assert (centres[0] - centre).manhattanLength() > 60 * panel[1] / 25.4
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_the_verdict_word_is_readable_from_3_m(make_screen, results, panel):
+    # 20 minutes of arc at 3 m are 17 mm for the letters people read with ease; 12 minutes, the least, are 10 mm.
+    window = make_screen(start=False, panel=panel).window
+    least_mm = 10 if panel[0].width() > 1000 else 6
+    for verdict in (Verdict.GOOD, Verdict.NG):
+        window.show_part(results[verdict])
+        window.show_status(STATUS)
+        image = window.verdict.grab().toImage()
+        look = window.verdict.look
+        rows = [
+            y
+            for y in range(image.height() * 3 // 4)
+            if any(image.pixelColor(x, y).name() == look.tone.ink for x in range(image.width() // 2, image.width() - 4))
+        ]
+        rows = [y for y in rows if y > 3]
+        assert (rows[-1] - rows[0]) / (panel[1] / 25.4) >= least_mm
+
+
+def test_a_screen_with_an_impossible_resolution_counts_as_96_dpi():
+    for wrong_dpi in (0.0, 3.0, 2000.0, math.nan, math.inf):
+        assert theme.Metrics.of(QSize(1280, 800), wrong_dpi).touch == 57
+
+
+def test_an_inspection_with_no_picture_is_drawn(qtbot, make_screen, results):
+    window = make_screen(start=False).window
+    missing = replace(results[Verdict.NO_VERDICT], image_rgb=None)
+    assert isinstance(missing.inspection, Inspection)
+    window.show_part(missing)
+    window.show_status(STATUS)
+    assert window.verdict.look.word == "NO VERDICT"
+    assert not window.grab().isNull()

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer.detectors import DETECTORS
+from trainer.detectors.base import loss_function
+from trainer.training import Plan, default_epochs, train
+
+PLAN = Plan(DETECTORS["cae"], size=32, loss="l2", epochs=6, seed=3)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    flat = rng.integers(60, 200, (12, 1, 1, 3)) + rng.integers(-4, 4, (12, 32, 32, 3))
+    return flat.astype(np.uint8)
+
+
+def test_interrupted_and_resumed_is_the_same_as_undisturbed(pictures: np.ndarray, tmp_path: Path) -> None:
+    whole, losses = train(PLAN, pictures, tmp_path / "whole", lambda *_: None)
+
+    def stop_after_three(_run: str, epoch: int, _loss: float) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(PLAN, pictures, tmp_path / "cut", stop_after_three)
+    assert (tmp_path / "cut" / "best.weights.h5").exists()
+    seen: list[int] = []
+    resumed, resumed_losses = train(PLAN, pictures, tmp_path / "cut", lambda _run, epoch, _loss: seen.append(epoch))
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert resumed_losses == losses
+    for ours, theirs in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_training_learns_and_keeps_the_best_epoch(pictures: np.ndarray, tmp_path: Path) -> None:
+    model, losses = train(PLAN, pictures, tmp_path / "run", lambda *_: None)
+    assert losses[-1] < losses[0]
+    real = pictures.astype(np.float32) / 255
+    reached = float(np.mean((model.predict_on_batch(real) - real) ** 2))
+    assert reached <= losses[0]
+
+
+def test_default_epochs_come_to_the_same_number_of_steps() -> None:
+    detector = DETECTORS["cae"]
+    assert default_epochs(detector, 200) == 32
+    assert default_epochs(detector, 400) == 16
+    assert default_epochs(detector, 1) == 400
+    assert default_epochs(detector, 100_000) == 5
+
+
+def test_losses_are_zero_for_equal_pictures_and_what_their_names_say() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 32, 32, 3), np.float32), rng.random((2, 32, 32, 3), np.float32)
+    for name in ("l2", "ssim", "l2+ssim"):
+        assert np.allclose(loss_function(name)(a, a), 0, atol=1e-5)
+    l2, ssim, both = (np.asarray(loss_function(name)(a, b)) for name in ("l2", "ssim", "l2+ssim"))
+    assert np.allclose(l2, np.mean((a - b) ** 2, axis=(1, 2, 3)), atol=1e-6)
+    assert np.allclose(both, l2 + ssim, atol=1e-6)

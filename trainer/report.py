@@ -1,0 +1,163 @@
+"""One self-contained HTML page about a bundle: what it learnt, where the threshold lies, what it gets wrong."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from edge_app.bundle import ModelBundle
+from edge_app.domain import Inspection, UInt8Array
+from edge_app.heatmap import encode_png, overlay
+from edge_app.pictures import read_picture
+from trainer.data import TestPart
+from trainer.fit import Fitted, write_atomically
+
+matplotlib.use("Agg")  # draws into memory, with or without a display
+_GALLERY = 8
+_TILE_PX = 220
+_INK, _GOOD, _NG, _LINE = "#333333", "#3b6ea5", "#c77400", "#111111"
+
+
+def write_report(fitted: Fitted, folder: Path) -> Path:
+    """Write `report.html`.
+
+    Args:
+        fitted: from `trainer.fit.fit`.
+        folder: made when missing.
+
+    Returns:
+        the page's path.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    manifest = fitted.bundle.manifest
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
+    )
+    page = environment.get_template("report.html").render(
+        manifest=manifest,
+        loss_curve=_as_uri(_loss_curve(fitted.losses)),
+        histogram=_as_uri(_histogram(fitted)),
+        roc=_as_uri(_roc(fitted)) if manifest.evaluation and manifest.evaluation.image_auroc else None,
+        galleries=_galleries(fitted),
+        seconds=fitted.training_seconds,
+        skipped=fitted.skipped,
+    )
+    path = folder / "report.html"
+    write_atomically(path, page.encode())
+    return path
+
+
+def _axes(width_in: float = 5.2, height_in: float = 3.0) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width_in, height_in), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _as_uri(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return _png_uri(buffer.getvalue())
+
+
+def _png_uri(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def _loss_curve(losses: dict[str, list[float]]) -> Figure:
+    figure, axes = _axes()
+    for name, values in losses.items():
+        final = name == "final"
+        axes.plot(
+            range(1, len(values) + 1), values, color=_INK if final else "#aaaaaa", linewidth=1.8 if final else 1.0,
+            label=name if final else None, zorder=3 if final else 2,
+        )  # fmt: skip
+    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes.plot([], [], color="#aaaaaa", label="folds")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _histogram(fitted: Fitted) -> Figure:
+    figure, axes = _axes(7.0)
+    threshold = fitted.bundle.manifest.thresholds.image
+    groups = [("good parts, cross-scored", fitted.good_scores, _INK)]
+    if fitted.results is not None:
+        for label, anomalous, colour in (("normal test parts", False, _GOOD), ("anomalous test parts", True, _NG)):
+            values = [found.score for part, found in _scored(fitted) if (part.defect is not None) == anomalous]
+            groups.append((label, [value for value in values if value is not None], colour))
+    everything = np.concatenate([values for _, values, _ in groups] + [[threshold]])
+    edges = np.linspace(everything.min(), min(everything.max(), threshold * 4), 60)
+    for label, values, colour in groups:
+        axes.hist(np.clip(values, None, edges[-1]), edges, histtype="stepfilled", alpha=0.55, color=colour, label=label)
+    axes.axvline(threshold, color=_LINE, linewidth=1.5, linestyle="--", label=f"threshold {threshold:.4g}")
+    axes.set(xlabel="anomaly score (the last bar holds all that is higher)", ylabel="parts")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _roc(fitted: Fitted) -> Figure:
+    figure, axes = _axes(3.6)
+    pairs = _scored(fitted)
+    fpr, tpr, _ = roc_curve([part.defect is not None for part, _ in pairs], [found.score for _, found in pairs])
+    axes.plot(fpr, tpr, color=_INK, drawstyle="steps-post")
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
+    axes.set(xlabel="overkill", ylabel="detected", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    return figure
+
+
+def _scored(fitted: Fitted) -> list[tuple[TestPart, Inspection]]:
+    if fitted.results is None:
+        return []
+    pairs = zip(fitted.results.parts, fitted.results.inspections, strict=True)
+    return [(part, found) for part, found in pairs if found.score is not None]
+
+
+def _galleries(fitted: Fitted) -> list[dict[str, Any]]:
+    pairs = sorted(_scored(fitted), key=lambda pair: pair[1].score or 0.0)
+    normal = [pair for pair in pairs if pair[0].defect is None]
+    anomalous = [pair for pair in pairs if pair[0].defect is not None]
+    chosen: list[tuple[str, Sequence[tuple[TestPart, Inspection]]]] = [
+        ("Normal parts with the highest scores", normal[::-1][:_GALLERY]),
+        ("Anomalous parts with the lowest scores", anomalous[:_GALLERY]),
+        ("Anomalous parts with the highest scores", anomalous[::-1][:_GALLERY]),
+    ]
+    return [
+        {"title": title, "tiles": [_tile(fitted.bundle, part, found) for part, found in members]}
+        for title, members in chosen
+        if members
+    ]
+
+
+def _tile(bundle: ModelBundle, part: TestPart, found: Inspection) -> dict[str, Any]:
+    image_rgb = read_picture(part.path)
+    drawn = image_rgb
+    if found.anomaly_map is not None:
+        drawn = overlay(image_rgb, found.anomaly_map, bundle.manifest.display_range, found.regions)
+    return {
+        "plain": _thumbnail(image_rgb),
+        "heat": _thumbnail(drawn),
+        "name": part.path.name,
+        "truth": part.defect or "normal",
+        "verdict": found.verdict.value,
+        "score": found.score,
+    }
+
+
+def _thumbnail(image_rgb: UInt8Array) -> str:
+    scale = _TILE_PX / max(image_rgb.shape[:2])
+    size = (max(1, round(image_rgb.shape[1] * scale)), max(1, round(image_rgb.shape[0] * scale)))
+    small = np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _png_uri(encode_png(small))
