@@ -15,15 +15,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SHARED = REPOSITORY.parent / "shared"
-
-
-def shared_path(*parts: str) -> Path:
-    """A folder of the real pictures and weights; the test is skipped where they are absent."""
-    path = SHARED.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"the real pictures are not on this machine ({'/'.join(parts)})")
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,10 @@ def run_screen(
     try:
         with _exceptions_shown(bridge), _signals_end(ending.interrupt):
             window.resize(SIZES[0])
-            window.showFullScreen() if fullscreen else window.show()
+            if fullscreen:
+                window.showFullScreen()
+            else:
+                window.show()
             bridge.start()
             app.exec_()
             if screenshots is not None:
@@ -101,9 +104,12 @@ def _exceptions_shown(bridge: StationBridge) -> Iterator[None]:
         if issubclass(kind, KeyboardInterrupt):
             QApplication.quit()
             return
-        _log.critical("unhandled exception in the screen", exc_info=(kind, error, trace))
+        if repr(error) not in logged:  # a slot that fails at every status would fill the disk
+            logged.add(repr(error))
+            _log.critical("unhandled exception in the screen", exc_info=(kind, error, trace))
         bridge.fail(f"the screen failed ({kind.__name__}: {error}); the log has the details; press Start to go on")
 
+    logged: set[str] = set()
     before, sys.excepthook = sys.excepthook, hook
     try:
         yield

@@ -67,9 +67,11 @@ class StationBridge(QObject):
         self._do(self.station.reset_counters)
 
     def fail(self, message: str) -> None:
-        """Something in the screen broke: the station goes to Error and says so."""
+        """Something in the screen broke: the station goes to Error, and its next status says so.
+
+        No signal from here: what broke may be the very slot that it would call.
+        """
         self.station.fail(message)
-        self.poll()
 
     def close(self) -> None:
         """End the station and wait for its threads."""

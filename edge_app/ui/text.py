@@ -15,7 +15,7 @@ _UNBOUNDED = 100_000
 
 def extent(text: str, font: QFont, width: int = _UNBOUNDED, wrap: bool = False) -> QSize:
     """Room that a text takes, wrapped at words within `width` where asked."""
-    flags = int(Qt.TextWordWrap) if wrap else int(Qt.TextSingleLine)
+    flags = int(Qt.TextWordWrap) if wrap else 0
     return QFontMetrics(font).boundingRect(QRect(0, 0, width, _UNBOUNDED), flags, text).size()
 
 
@@ -52,9 +52,9 @@ def draw_fitted(
     chosen = fitted(text, rect.size(), largest_px, smallest_px, bold, wrap)
     painter.setFont(chosen)
     painter.setPen(QColor(ink))
-    if not wrap:
+    if not wrap and extent(text, chosen).width() > rect.width():
         text = QFontMetrics(chosen).elidedText(text, Qt.ElideMiddle, rect.width())
-    painter.drawText(rect, align | (int(Qt.TextWordWrap) if wrap else int(Qt.TextSingleLine)), text)
+    painter.drawText(rect, align | (int(Qt.TextWordWrap) if wrap else 0), text)
 
 
 class FitText(QWidget):
@@ -170,10 +170,14 @@ class TouchButton(QPushButton):
     def _smallest_px(self) -> int:
         return max(SMALLEST_PX, round(self._size_px * SHRINKS_TO))
 
+    def _wraps(self) -> bool:
+        # Shrinking comes before wrapping: Japanese would be broken in the middle of a word.
+        return extent(self.text(), theme.font(self._smallest_px(), bold=True)).width() > self._room().width()
+
     def clipped(self) -> bool:
         """Whether the text does not fit even at its smallest."""
         room = self._room()
-        size = extent(self.text(), theme.font(self._smallest_px(), bold=True), room.width(), wrap=True)
+        size = extent(self.text(), theme.font(self._smallest_px(), bold=True), room.width(), self._wraps())
         return size.width() > room.width() or size.height() > room.height()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -184,5 +188,5 @@ class TouchButton(QPushButton):
         with QPainter(self) as painter:
             self.style().drawControl(QStyle.CE_PushButton, option, painter, self)
             tone = theme.button_tone(self.isEnabled(), self.isDown() or self.isChecked(), self._danger)
-            align = int(Qt.AlignCenter)
-            draw_fitted(painter, self._room(), self.text(), tone.ink, self._size_px, bold=True, wrap=True, align=align)
+            wrap, align = self._wraps(), int(Qt.AlignCenter)
+            draw_fitted(painter, self._room(), self.text(), tone.ink, self._size_px, bold=True, wrap=wrap, align=align)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from PyQt5.QtCore import QSize
 from PyQt5.QtGui import QColor, QFont, QFontDatabase
 
-# The first family that is there serves; the Japanese ones hold Latin letters too, but plainer ones.
-FONT_FAMILIES = ("Noto Sans", "DejaVu Sans", "Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "sans-serif")
+# Each letter comes from the first family that has it.
+JAPANESE_FAMILIES = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic")
+FONT_FAMILIES = ("Noto Sans", "DejaVu Sans", *JAPANESE_FAMILIES, "sans-serif")
 FONT_FILES = (
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     "/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf",
@@ -144,11 +145,8 @@ def font(size_px: int, bold: bool = False) -> QFont:
 
 def load_fonts() -> None:
     """Make Japanese available where a font file for it is on the machine but not installed for Qt."""
-    known = set(QFontDatabase().families())
-    if known.isdisjoint(FONT_FAMILIES[2:5]):
-        for path in FONT_FILES:
-            if QFontDatabase.addApplicationFont(path) >= 0:
-                return
+    if set(QFontDatabase().families()).isdisjoint(JAPANESE_FAMILIES):
+        next((path for path in FONT_FILES if QFontDatabase.addApplicationFont(path) >= 0), None)
 
 
 def style_sheet(m: Metrics) -> str:

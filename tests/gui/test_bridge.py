@@ -8,7 +8,7 @@ from PyQt5.QtGui import QColor
 from edge_app.domain import Verdict
 from edge_app.ui.bridge import KEPT_NG
 
-PARTS = 150
+PARTS = 80
 
 
 def marked(image_rgb, index):

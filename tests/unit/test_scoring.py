@@ -70,6 +70,16 @@ def test_the_ssim_map_is_scikit_image_s(
     np.testing.assert_allclose(found, _oracle(x, y), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("levels", [(251, 24, 173, 234), (11, 230, 197, 99), (73, 185, 254, 0), (255, 55, 55, 255)])
+def test_pictures_that_differ_by_much_to_both_sides(levels: tuple[int, int, int, int]) -> None:
+    x_left, y_left, x_right, y_right = levels
+    noise = np.random.default_rng(0).random((60, 60)) * 0.3
+    right = np.indices((60, 60))[1] > 30
+    x = np.where(right, x_right, x_left).astype(np.uint8)
+    y = np.clip(np.where(right, y_right, y_left) + noise, 0, 255).astype(np.float32)
+    np.testing.assert_allclose(SsimMap((60, 60))(x, y), _oracle(x, y), rtol=0, atol=1e-4)
+
+
 def test_the_same_picture_is_exactly_one() -> None:
     x = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     assert (SsimMap(x.shape)(x, x.astype(np.float32)) == 1).all()
