@@ -1,8 +1,8 @@
 """A drawn factory line: the embedded default, and the ground truth to measure against.
 
-Each part is a machined flange on a belt: brushed metal, a bore, four bolt holes, a printed mark; uneven light, a soft
-shadow, sensor noise, small shifts and rotations. Some parts carry one of five defects. Everything follows from the
-seed and the frame number, so any part can be drawn again.
+Each part is a machined flange on a belt: brushed metal, a bore, four socket screws, a printed mark; uneven light, a
+soft shadow, sensor noise, small shifts and rotations. Some parts carry one of five defects. Everything follows from
+the seed and the frame number, so any part can be drawn again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFECTS = ("scratch", "missing_feature", "stain", "dent", "chip")
 
 _METAL, _BORE, _BELT, _MARK = (171.0, 173.0, 176.0), (38.0, 37.0, 36.0), (58.0, 64.0, 66.0), (36.0, 62.0, 128.0)
 _CENTRE = (320, 240)
-_HOLES = ((215, 135), (425, 135), (215, 345), (425, 345))
+_SCREWS = ((215, 135), (425, 135), (215, 345), (425, 345))
 _PLATE = (165, 85, 475, 395)  # left, top, right, bottom
 _CORNER_RADIUS = 46
 _SHADOW_SHIFT = np.array([[1, 0, 9], [0, 1, 12]], np.float64)
@@ -115,12 +115,13 @@ class SyntheticLine:
         """
         rng = np.random.default_rng([self._seed, frame_id])
         defect = self._draw_defect(rng)
-        missing = int(rng.integers(len(_HOLES) + 1)) if defect == "missing_feature" else None
-        part, cover = _draw_part(missing)
+        missing = int(rng.integers(len(_SCREWS) + 1)) if defect == "missing_feature" else None
+        turns = rng.uniform(0, 2 * np.pi, len(_SCREWS))
+        part, cover = _draw_part(turns, missing)
         metal = part + _brushed(rng)[..., None] * cover[..., None]
         mask = np.zeros((HEIGHT, WIDTH), np.float32)
         if missing is not None:
-            whole, _ = _draw_part(None)
+            whole, _ = _draw_part(turns, None)
             mask = (np.abs(whole - part).max(axis=2) > 8).astype(np.float32)
         elif defect is not None:
             _PAINTERS[defect](rng, metal, cover, mask)
@@ -146,8 +147,8 @@ def _warp(layer: Float32Array, pose: npt.NDArray[np.float64]) -> Float32Array:
     return np.asarray(cv2.warpAffine(layer, pose, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR), np.float32)
 
 
-def _draw_part(missing: int | None) -> tuple[Float32Array, Float32Array]:
-    """The part in its nominal place, float32 (480, 640, 3), and its cover 0..1; hole or mark `missing` left out."""
+def _draw_part(turns: npt.NDArray[np.float64], missing: int | None) -> tuple[Float32Array, Float32Array]:
+    """The part in its nominal place, float32 (480, 640, 3), and its cover 0..1; screw or mark `missing` left out."""
     cover = np.zeros((HEIGHT, WIDTH), np.uint8)
     left, top, right, bottom = _PLATE
     radius = _CORNER_RADIUS
@@ -161,14 +162,27 @@ def _draw_part(missing: int | None) -> tuple[Float32Array, Float32Array]:
     cv2.circle(part, _CENTRE, 92, (150, 152, 156), 5, cv2.LINE_AA)
     cv2.circle(part, _CENTRE, 62, (205, 207, 209), 4, cv2.LINE_AA)
     cv2.circle(part, _CENTRE, 58, _BORE, -1, cv2.LINE_AA)
-    for index, centre in enumerate(_HOLES):
+    for index, centre in enumerate(_SCREWS):
+        cv2.circle(part, centre, 24, (150, 152, 156), 3, cv2.LINE_AA)
+        cv2.circle(part, centre, 22, _BORE, -1, cv2.LINE_AA)
         if index != missing:
-            cv2.circle(part, centre, 23, (200, 202, 204), 3, cv2.LINE_AA)
-            cv2.circle(part, centre, 20, _BORE, -1, cv2.LINE_AA)
-    if missing != len(_HOLES):
+            _draw_screw(part, centre, turns[index])
+    if missing != len(_SCREWS):
         cv2.rectangle(part, (285, 352), (355, 376), _MARK, -1)
         cv2.putText(part, "K-7", (294, 372), cv2.FONT_HERSHEY_SIMPLEX, 0.72, (226, 228, 230), 2, cv2.LINE_AA)
     return part.astype(np.float32), cover.astype(np.float32) / np.float32(255)
+
+
+def _draw_screw(part: UInt8Array, centre: tuple[int, int], turn: float) -> None:
+    """A socket screw: knurled head, hexagonal recess, tightened to any angle."""
+    cv2.circle(part, centre, 19, (206, 208, 210), -1, cv2.LINE_AA)
+    for angle in turn + np.arange(20) * (2 * np.pi / 20):
+        ray = np.array([np.cos(angle), np.sin(angle)])
+        ends = [np.rint((np.array(centre) + radius * ray) * 16).astype(int).tolist() for radius in (14.5, 18.5)]
+        cv2.line(part, ends[0], ends[1], (96, 98, 100), 2, cv2.LINE_AA, shift=4)
+    corners = turn + np.arange(6) * (np.pi / 3)
+    hexagon = np.array(centre) + 9.5 * np.stack([np.cos(corners), np.sin(corners)], axis=1)
+    cv2.fillPoly(part, [np.rint(hexagon * 16).astype(np.int32)], _BORE, cv2.LINE_AA, shift=4)
 
 
 def _brushed(rng: np.random.Generator) -> Float32Array:
@@ -185,15 +199,15 @@ def _light(rng: np.random.Generator) -> Float32Array:
 
 
 def _place_on_metal(rng: np.random.Generator, margin: int) -> tuple[int, int]:
-    """A random place on the plate, clear of bore, holes and mark by `margin` pixels."""
+    """A random place on the plate, clear of bore, screws and mark by `margin` pixels."""
     left, top, right, bottom = _PLATE
     while True:
         x = int(rng.integers(left + margin + 8, right - margin - 8))
         y = int(rng.integers(top + margin + 8, bottom - margin - 8))
         clear_of_bore = np.hypot(x - _CENTRE[0], y - _CENTRE[1]) > 96 + margin
-        clear_of_holes = all(np.hypot(x - hole[0], y - hole[1]) > 26 + margin for hole in _HOLES)
+        clear_of_screws = all(np.hypot(x - screw[0], y - screw[1]) > 26 + margin for screw in _SCREWS)
         clear_of_mark = not (280 - margin < x < 360 + margin and 347 - margin < y < 381 + margin)
-        if clear_of_bore and clear_of_holes and clear_of_mark:
+        if clear_of_bore and clear_of_screws and clear_of_mark:
             return x, y
 
 
