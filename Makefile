@@ -30,16 +30,15 @@ $(READY): pyproject.toml uv.lock deploy/system_libraries.sh
 
 demo: $(READY)
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
-		$(BIN)/edge-app run --source "synthetic:?seed=7&interval_ms=1200"; \
+		$(BIN)/edge-app run; \
 	else \
-		QT_QPA_PLATFORM=offscreen $(BIN)/edge-app run --source "synthetic:?seed=7&interval_ms=150" \
-			--parts 60 --screenshots build/demo; \
+		QT_QPA_PLATFORM=offscreen $(BIN)/edge-app run --parts 60 --screenshots build/demo; \
 	fi
 
 demo-model: $(READY)
 	rm -rf $(LINE_DATA)
 	$(BIN)/trainer draw-line $(LINE_DATA) --good 400 --test 200
-	$(BIN)/trainer fit $(LINE_DATA) --product demo --epochs 40 --seed 1 --out models/demo.bundle --report build/demo-report
+	$(BIN)/trainer fit $(LINE_DATA) --product demo --epochs 30 --seed 1 --out models/demo.bundle --report build/demo-report
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -53,8 +53,10 @@ def command_run(arguments: argparse.Namespace) -> int:
         else:
             from edge_app.ui.app import run_screen
 
+            # A line for each verdict where somebody waits for the parts asked for; a kiosk's log is spared them.
+            make_station = build.station if arguments.parts is None else build.station_that_tells
             code = run_screen(
-                build.station, parts=arguments.parts, screenshots=arguments.screenshots, fullscreen=config.fullscreen
+                make_station, parts=arguments.parts, screenshots=arguments.screenshots, fullscreen=config.fullscreen
             )
     print(tally.table(), flush=True)
     return code
@@ -92,6 +94,15 @@ class _Build:
         )
         self.stack.callback(station.close)
         return station
+
+    def station_that_tells(self, publish: Publish) -> Station:
+        """The station; each verdict is a line on the standard output too."""
+
+        def tell(result: PartResult) -> None:
+            _print_verdict(result)
+            publish(result)
+
+        return self.station(tell)
 
     def _open_source(self, address: str) -> Callable[[], FrameSource]:
         open_it = opener(address)
@@ -163,12 +174,8 @@ def _run_headless(build: _Build) -> int:
     told = threading.Event()
 
     def show(result: PartResult) -> None:
-        try:
-            print(verdict_line(result), flush=True)
-        except BrokenPipeError:
-            # Nobody reads on: end in good order, and let the interpreter's last flush go nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            told.set()
+        if not _print_verdict(result):
+            told.set()  # nobody reads on: end in good order
 
     with _signals(told) as received:
         station = build.station(show)
@@ -182,6 +189,17 @@ def _run_headless(build: _Build) -> int:
         print(f"edge-app: {status.message}", file=sys.stderr)
         return EXIT_REFUSED
     return EXIT_INTERRUPTED if signal.SIGINT in received else EXIT_OK
+
+
+def _print_verdict(result: PartResult) -> bool:
+    """Print one line; False when nobody reads the output any more."""
+    try:
+        print(verdict_line(result), flush=True)
+    except BrokenPipeError:
+        # The interpreter's last flush, and all further lines, go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 @contextlib.contextmanager

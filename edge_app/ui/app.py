@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -49,6 +50,11 @@ def run_screen(
     Returns:
         the exit code: 0 done, 4 when the station ended in Error, 130 interrupted with Ctrl-C.
     """
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        # Qt would take such a folder by itself, but complain on the terminal first.
+        runtime = Path(tempfile.gettempdir()) / f"runtime-{os.getuid()}"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setFont(theme.font(14))
     theme.load_fonts()
