@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 # uv would fetch an interpreter of its own; the machine's one is used.
 export UV_PYTHON_DOWNLOADS := never
+# The machine's certificates, as pip uses them: a company's own are among them.
+export UV_SYSTEM_CERTS := true
 LINE_DATA := build/line
 
 .PHONY: help setup demo demo-model test check format bench clean

@@ -47,12 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--allow-parity-loss", action="store_true", help="ship a model that loses verdicts; recorded")
     fit.add_argument("--channels", choices=("colour", "grey"), default="colour")
     fit.add_argument("--ssim-weight", type=float, default=1.0)
-    fit.add_argument("--l2-weight", type=float, default=15.0)
+    fit.add_argument("--l2-weight", type=float, default=40.0)
     fit.add_argument("--pixel-statistics", action=argparse.BooleanOptionalAction, default=True,
                      help="judge each pixel against what is normal for it")  # fmt: skip
     fit.add_argument("--two-sided", action=argparse.BooleanOptionalAction, default=True,
                      help="with --pixel-statistics: too alike is anomalous too")  # fmt: skip
-    fit.add_argument("--min-defect-area", type=float, default=1.0, metavar="PX", dest="min_defect_area_px",
+    fit.add_argument("--min-defect-area", type=float, default=4.0, metavar="PX", dest="min_defect_area_px",
                      help="smallest defect, in pixels of the model's picture")  # fmt: skip
     fit.set_defaults(handler=_fit)
 

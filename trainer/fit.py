@@ -57,10 +57,10 @@ class Options:
     allow_parity_loss: bool = False
     channels: str = "colour"
     ssim_weight: float = 1.0
-    l2_weight: float = 15.0
+    l2_weight: float = 40.0
     pixel_statistics: bool = True
     two_sided: bool = True
-    min_defect_area_px: float = 1.0
+    min_defect_area_px: float = 4.0
 
     def scoring(self) -> dict[str, Any]:
         """The manifest's `scoring` that these options ask for."""

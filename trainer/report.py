@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import jinja2
 import matplotlib
 import numpy as np
@@ -17,7 +16,8 @@ from sklearn.metrics import roc_curve
 
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Inspection, UInt8Array
-from edge_app.heatmap import encode_png, overlay
+from edge_app.heatmap import encode_png
+from edge_app.judging import drawn_over, shrunk
 from edge_app.pictures import read_picture
 from trainer.data import TestPart
 from trainer.fit import Fitted, write_atomically
@@ -143,9 +143,7 @@ def _galleries(fitted: Fitted) -> list[dict[str, Any]]:
 
 def _tile(bundle: ModelBundle, part: TestPart, found: Inspection) -> dict[str, Any]:
     image_rgb = read_picture(part.path)
-    drawn = image_rgb
-    if found.anomaly_map is not None:
-        drawn = overlay(image_rgb, found.anomaly_map, bundle.manifest.display_range, found.regions)
+    drawn = drawn_over(image_rgb, found, bundle)
     return {
         "plain": _thumbnail(image_rgb),
         "heat": _thumbnail(drawn),
@@ -157,7 +155,4 @@ def _tile(bundle: ModelBundle, part: TestPart, found: Inspection) -> dict[str, A
 
 
 def _thumbnail(image_rgb: UInt8Array) -> str:
-    scale = _TILE_PX / max(image_rgb.shape[:2])
-    size = (max(1, round(image_rgb.shape[1] * scale)), max(1, round(image_rgb.shape[0] * scale)))
-    small = np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return _png_uri(encode_png(small))
+    return _png_uri(encode_png(shrunk(image_rgb, _TILE_PX)))

@@ -230,8 +230,8 @@ def _paint_scratch(rng: np.random.Generator, metal: Float32Array, cover: Float32
     line = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.polylines(line, [np.rint(points * 16).astype(np.int32)], False, 255, 2, cv2.LINE_AA, shift=4)
     soft = _soften(line, 0.7) * cover
-    # Faint: 18 to 45 of 255 levels, bright or dark, against about 3 levels of brush marks and noise.
-    metal += soft[..., None] * (rng.uniform(18, 45) * rng.choice([-1.0, 1.0]))
+    # Faint: 24 to 50 of 255 levels, bright or dark, against about 3 levels of brush marks and noise.
+    metal += soft[..., None] * (rng.uniform(24, 50) * rng.choice([-1.0, 1.0]))
     np.maximum(mask, soft > 0.2, out=mask)
 
 
@@ -250,7 +250,7 @@ def _paint_stain(rng: np.random.Generator, metal: Float32Array, cover: Float32Ar
 
 def _paint_dent(rng: np.random.Generator, metal: Float32Array, cover: Float32Array, mask: Float32Array) -> None:
     x, y = _place_on_metal(rng, 12)
-    radius = rng.uniform(7, 16)
+    radius = rng.uniform(8, 17)
     yy, xx = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     dx, dy = (xx - x) / radius, (yy - y) / radius
     bowl = np.exp(-(dx**2 + dy**2))
@@ -264,7 +264,7 @@ def _paint_chip(rng: np.random.Generator, metal: Float32Array, cover: Float32Arr
     side = int(rng.integers(4))
     along = int(rng.integers(60, 250))
     x, y = [(left + along, top), (left + along, bottom), (left, top + along), (right, top + along)][side]
-    radius = int(rng.integers(9, 22))
+    radius = int(rng.integers(12, 24))
     turn = np.linspace(0, 2 * np.pi, 11, endpoint=False)
     reach = radius * rng.uniform(0.7, 1.15, turn.size)
     points = np.stack([x + reach * np.cos(turn), y + reach * np.sin(turn)], axis=1)
