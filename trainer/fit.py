@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
+import re
 import shutil
-import subprocess
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +16,19 @@ import keras
 import numpy as np
 
 from edge_app.bundle import ModelBundle, bundle_bytes
-from edge_app.domain import Float32Array, UInt8Array, Verdict, utc_now
+from edge_app.domain import UInt8Array, Verdict
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
 from trainer import calibrate
+from trainer.cross_score import cross_score, normal_statistics, scores_of
 from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.detectors import DETECTORS
 from trainer.detectors.base import Loss
 from trainer.evaluate import Results, evaluate
 from trainer.export import Precision, assemble, parity, to_tflite
-from trainer.training import OnEpoch, Plan, default_epochs, train
+from trainer.provenance import created, model_card, provenance
+from trainer.training import OnEpoch, Plan, Trained, default_epochs, train_all
 
 GOLDEN_GOOD, GOLDEN_BAD = "golden/good.png", "golden/bad.png"
 # A golden score may differ by this share of the threshold between machines; a wrong model is far outside.
@@ -74,24 +72,6 @@ class Options:
 
 
 @dataclass(slots=True)
-class Trained:
-    """The final model, and for each fold the model that did not see it.
-
-    Attributes:
-        folds: (indices trained on, indices held out, model).
-        losses: by run: loss of each epoch.
-        seconds: training time of this process; what an interrupted one had done is not in it.
-    """
-
-    plan: Plan
-    pictures: UInt8Array
-    final: keras.Model
-    folds: list[tuple[np.ndarray, np.ndarray, keras.Model]]
-    losses: dict[str, list[float]]
-    seconds: float
-
-
-@dataclass(slots=True)
 class Fitted:
     """A finished bundle, and what a report of it shows."""
 
@@ -126,6 +106,7 @@ def fit(
         say(f"left out: {line}")
     calibrate.check_enough(len(pictures), options.false_reject_rate)
     source = digest(paths, data_set.root)
+    product_name(options)
     work = options.out.with_name(options.out.name + ".work")
     _open_work(work, plan, options.folds, source)
     on_plan(plan.epochs * (options.folds + 1))
@@ -142,6 +123,19 @@ def fit(
     write_atomically(options.out, bundle_bytes(fitted.bundle))
     shutil.rmtree(work)
     return fitted
+
+
+def product_name(options: Options) -> str:
+    """The product's name: the asked one, or the data folder's with other characters made "-".
+
+    Raises:
+        DataError: the asked name cannot be a folder's name everywhere.
+    """
+    if options.product is None:
+        return re.sub(r"[^\w.\-]+", "-", options.data.resolve().name).strip("-._")[:64] or "product"
+    if not re.fullmatch(r"\w[\w.\-]{0,63}", options.product):
+        raise DataError(f'--product {options.product!r}: take letters, digits, ".", "-" and "_", at most 64 of them')
+    return options.product
 
 
 def make_plan(options: Options, n_good: int) -> Plan:
@@ -164,22 +158,6 @@ def make_plan(options: Options, n_good: int) -> Plan:
     return Plan(detector, size, options.loss or detector.loss, epochs, options.seed)
 
 
-def train_all(plan: Plan, pictures: UInt8Array, folds: int, work: Path, on_epoch: OnEpoch) -> Trained:
-    """Train the final model on everything, and one model for each fold on the rest."""
-    started = time.monotonic()
-    order = np.random.default_rng(plan.seed).permutation(len(pictures))
-    losses: dict[str, list[float]] = {}
-    final, losses["final"] = train(plan, pictures, work / "final", on_epoch)
-    trained_folds = []
-    for index in range(folds):
-        held_out = np.sort(order[index::folds])
-        kept = np.setdiff1d(order, held_out)
-        name = f"fold-{index + 1}-of-{folds}"
-        model, losses[name] = train(plan, pictures[kept], work / name, on_epoch)
-        trained_folds.append((kept, held_out, model))
-    return Trained(plan, pictures, final, trained_folds, losses, time.monotonic() - started)
-
-
 def make_bundle(trained: Trained, options: Options, data_set: DataSet, source_sha256: str) -> Fitted:
     """Export, cross-score, calibrate, prove; one bundle in memory.
 
@@ -187,36 +165,42 @@ def make_bundle(trained: Trained, options: Options, data_set: DataSet, source_sh
         DataError: the exported model fails its proof, or its golden samples cannot be chosen.
     """
     plan, pictures, scoring = trained.plan, trained.pictures, options.scoring()
-    good_scores, high_pixels, typical_pixels = cross_score(trained, options)
+    good_scores, high_pixels, typical_pixels = cross_score(
+        trained, options.precision, scoring, options.pixel_statistics
+    )
     found = calibrate.image_threshold(good_scores, options.false_reject_rate)
     pixel = calibrate.pixel_threshold(high_pixels, found.value)
 
     model = to_tflite(trained.final, options.precision, pictures)
     reference = model if options.precision == "float32" else to_tflite(trained.final, "float32", pictures)
     files: dict[str, bytes] = {}
-    created = _created()
+    moment = created()
     content: dict[str, Any] = {
-        "product": options.product or data_set.root.resolve().name,
-        "sequence": options.sequence if options.sequence is not None else int(created.timestamp()),
-        "created_utc": created.isoformat(),
+        "product": product_name(options),
+        "sequence": options.sequence if options.sequence is not None else int(moment.timestamp()),
+        "created_utc": moment.isoformat(),
         "thresholds": calibrate.manifest_thresholds(
             found, pixel, options.false_reject_rate, len(pictures), len(trained.folds)
         ),
         "display_range": calibrate.display_range(typical_pixels, found.value),
-        "provenance": _provenance(options, plan, source_sha256),
+        "provenance": provenance(
+            {key: value for key, value in asdict(options).items() if key not in {"data", "out"}}, plan, source_sha256
+        ),
     }
-    statistics = _normal_statistics(model, plan.size, pictures, options)
+    statistics, float_statistics = (
+        normal_statistics(graph, plan.size, pictures, scoring) if options.pixel_statistics else None
+        for graph in (model, reference)
+    )
     draft = assemble(model, plan.size, scoring, statistics, {}, **content)
-    float_statistics = _normal_statistics(reference, plan.size, pictures, options)
     float_draft = assemble(reference, plan.size, scoring, float_statistics, {}, **content)
 
     test_pictures = _readable(data_set, plan.size)
     everything = [*pictures, *(picture for picture, _ in test_pictures)]
     labels = [False] * len(pictures) + [is_anomalous for _, is_anomalous in test_pictures]
-    scores = _scores(Inspector(draft), everything)
+    scores = scores_of(Inspector(draft), everything)
     content["parity"] = parity(
         options.precision,
-        _scores(Inspector(float_draft), everything),
+        scores_of(Inspector(float_draft), everything),
         scores,
         labels,
         found.value,
@@ -227,50 +211,9 @@ def make_bundle(trained: Trained, options: Options, data_set: DataSet, source_sh
     results = evaluate(draft, data_set) if data_set.test else None
     if results is not None:
         content["evaluation"] = results.figures
-    files["MODEL_CARD.md"] = _model_card(content, options, plan).encode()
+    files["MODEL_CARD.md"] = model_card(content, plan).encode()
     bundle = assemble(model, plan.size, scoring, statistics, files, **content)
     return Fitted(bundle, good_scores, trained.losses, results, trained.seconds)
-
-
-def cross_score(trained: Trained, options: Options) -> tuple[list[float], list[float], list[float]]:
-    """Score every good part with a model that did not see it, exported just as the final one will be.
-
-    Returns:
-        for each good part: its score, and the values that 0.1 % and 5 % of its map's pixels exceed.
-    """
-    n = len(trained.pictures)
-    scores, high, typical = ([0.0] * n for _ in range(3))
-    for kept, held_out, keras_model in trained.folds:
-        seen = trained.pictures[kept]
-        model = to_tflite(keras_model, options.precision, seen)
-        statistics = _normal_statistics(model, trained.plan.size, seen, options)
-        inspector = Inspector(assemble(model, trained.plan.size, options.scoring(), statistics, {}))
-        for index in held_out:
-            values = inspector.anomaly_map(inspector.raw_map(trained.pictures[index]))
-            scores[index] = inspector.score(values)
-            typical[index], high[index] = (float(value) for value in np.quantile(values, [0.95, 0.999]))
-    return scores, high, typical
-
-
-def _normal_statistics(model: bytes, size: int, pictures: UInt8Array, options: Options) -> Float32Array | None:
-    """Mean and spread of the good parts' raw maps, float32 (2, size, size); None where they are not asked for."""
-    if not options.pixel_statistics:
-        return None
-    inspector = Inspector(assemble(model, size, options.scoring(), None, {}))
-    total, squares = np.zeros((size, size)), np.zeros((size, size))
-    for picture in pictures:
-        raw = inspector.raw_map(picture).astype(np.float64)
-        total += raw
-        squares += raw * raw
-    mean = total / len(pictures)
-    variance = np.maximum(squares / len(pictures) - mean**2, 0)
-    # Few parts know little of one pixel alone: the typical spread of all pixels is added to each.
-    spread = np.sqrt(variance + np.median(variance))
-    return np.stack([mean, np.maximum(spread, 1e-4)]).astype(np.float32)
-
-
-def _scores(inspector: Inspector, pictures: Iterable[UInt8Array]) -> list[float]:
-    return [inspector.score(inspector.anomaly_map(inspector.raw_map(picture))) for picture in pictures]
 
 
 def _readable(data_set: DataSet, size: int) -> list[tuple[UInt8Array, bool]]:
@@ -346,66 +289,3 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise DataError(
             f"{path}: cannot be written ({error.strerror or error}); free space or choose another --out"
         ) from error
-
-
-def _created() -> datetime:
-    # Reproducible builds set the clock (https://reproducible-builds.org/specs/source-date-epoch/).
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch else utc_now().replace(microsecond=0)
-
-
-def _provenance(options: Options, plan: Plan, source_sha256: str) -> dict[str, Any]:
-    kept = {key: value for key, value in asdict(options).items() if key not in {"data", "out"}}
-    return {
-        "detector": plan.detector.name,
-        "dataset_sha256": source_sha256,
-        "seed": options.seed,
-        "source_revision": _source_revision(),
-        "packages": {
-            name: version(name) for name in ("kensa", "keras", "numpy", "ai-edge-litert", "opencv-python-headless")
-        },
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "options": {**kept, "size": plan.size, "loss": plan.loss, "epochs": plan.epochs},
-    }
-
-
-def _source_revision() -> str:
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return f"release {version('kensa')}"
-    return done.stdout.strip()
-
-
-def _model_card(content: dict[str, Any], options: Options, plan: Plan) -> str:
-    thresholds, proof, figures = content["thresholds"], content["parity"], content.get("evaluation", {})
-    lines = [
-        f"# {content['product']}",
-        "",
-        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {options.precision}, {plan.epochs} epochs,"
-        f" loss {plan.loss}, seed {plan.seed}. Learnt from {thresholds['n_good']} good parts.",
-        "",
-        f"Image threshold {thresholds['image']:.6g} ({thresholds['rule']}, false-reject rate"
-        f" {thresholds['false_reject_rate']:.3g}, with 95 % confidence below {thresholds['false_reject_bound']:.3g};"
-        f" {'sufficient' if thresholds['sufficient'] else 'INSUFFICIENT'} good parts).",
-        "",
-        f"Against the float model on {proof['n_pictures']} pictures: {proof['label_flips']} verdicts flip, mean score"
-        f" error {proof['score_error_mean']:.3g}.",
-        "",
-    ]
-    if figures:
-        lines.append(f"On {figures['n_normal']} normal and {figures['n_anomalous']} anomalous test parts:")
-        for key, label in (
-            ("image_auroc", "image AUROC"),
-            ("normal_called_good", "normal called GOOD"),
-            ("anomalous_called_ng", "anomalous called NG"),
-        ):
-            if key in figures:
-                value = figures[key]
-                lines.append(f"- {label}: {value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})")
-    else:
-        lines.append("Not evaluated: there were no labelled test parts.")
-    return "\n".join(lines) + "\n"

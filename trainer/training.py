@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,40 @@ def train(plan: Plan, pictures: UInt8Array, folder: Path, on_epoch: OnEpoch) -> 
     trained = plan.detector.build(plan.size)
     trained.set_weights(model.get_weights())
     return trained, losses
+
+
+@dataclass(slots=True)
+class Trained:
+    """The final model, and for each fold the model that did not see it.
+
+    Attributes:
+        folds: (indices trained on, indices held out, model).
+        losses: by run: loss of each epoch.
+        seconds: training time of this process; what an interrupted one had done is not in it.
+    """
+
+    plan: Plan
+    pictures: UInt8Array
+    final: keras.Model
+    folds: list[tuple[np.ndarray, np.ndarray, keras.Model]]
+    losses: dict[str, list[float]]
+    seconds: float
+
+
+def train_all(plan: Plan, pictures: UInt8Array, folds: int, work: Path, on_epoch: OnEpoch) -> Trained:
+    """Train the final model on everything, and one model for each fold on the rest."""
+    started = time.monotonic()
+    order = np.random.default_rng(plan.seed).permutation(len(pictures))
+    losses: dict[str, list[float]] = {}
+    final, losses["final"] = train(plan, pictures, work / "final", on_epoch)
+    trained_folds = []
+    for index in range(folds):
+        held_out = np.sort(order[index::folds])
+        kept = np.setdiff1d(order, held_out)
+        name = f"fold-{index + 1}-of-{folds}"
+        model, losses[name] = train(plan, pictures[kept], work / name, on_epoch)
+        trained_folds.append((kept, held_out, model))
+    return Trained(plan, pictures, final, trained_folds, losses, time.monotonic() - started)
 
 
 def _save(model: keras.Model, path: Path) -> None:

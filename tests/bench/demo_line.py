@@ -22,7 +22,7 @@ def run(_out: Path) -> dict[str, Any]:
     for index in tqdm(range(PARTS), desc="demo line", unit="part"):
         frame = line.read(1.0)
         assert frame is not None
-        called[line.truth(index).defect or "normal"].append(inspector.inspect(frame).verdict)
+        called[line.defect_of(index) or "normal"].append(inspector.inspect(frame).verdict)
     anomalous = [verdict for name in DEFECTS for verdict in called[name]]
     overkill = sum(verdict is not Verdict.GOOD for verdict in called["normal"]) / len(called["normal"])
     escape = sum(verdict is Verdict.GOOD for verdict in anomalous) / len(anomalous)

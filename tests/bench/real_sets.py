@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from trainer.data import digest, load_pictures, open_data_set
 from trainer.detectors import DETECTORS
-from trainer.fit import Options, make_bundle, make_plan, train_all
+from trainer.fit import Options, make_bundle, make_plan
+from trainer.training import train_all
 
 # Fewer steps and folds than the command takes by itself: the table has to fit into an hour on two cores.
 STEPS, FOLDS = 500, 2

@@ -139,8 +139,14 @@ def test_refusals_are_one_line(discs: Path, tmp_path: Path) -> None:
     for path in sorted((discs / "train/good").iterdir()):
         (bad / path.name).write_bytes(path.read_bytes())
     (bad / "07.png").write_bytes(b"no picture")
-    for data, says in ((few, "5 good parts are too few"), (bad, "07.png: not a picture"), (tmp_path / "x", "no such")):
-        done = command("trainer.cli", "fit", data, "--out", tmp_path / "x.bundle", *FIT)
+    plain = discs / "train" / "good"
+    for data, out, says in (
+        (few, tmp_path / "x.bundle", "5 good parts are too few"),
+        (bad, tmp_path / "x.bundle", "07.png: not a picture"),
+        (tmp_path / "x", tmp_path / "x.bundle", "no such"),
+        (plain, plain / "00.png" / "x.bundle", "Not a directory"),
+    ):
+        done = command("trainer.cli", "fit", data, "--out", out, *FIT)
         assert done.returncode == 4
         assert says in done.stderr
         assert "Traceback" not in done.stderr

@@ -77,3 +77,23 @@ def test_pictures_come_as_the_edge_sees_them(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 200, 3), np.uint8)).save(path)
     seen = Preprocessor(InputSpec(dtype="uint8", scale=1 / 255, height=32, width=32)).picture(read_picture(path))
     assert np.array_equal(load_pictures([path], 32)[0][0], seen)
+
+
+@pytest.mark.parametrize(
+    ("folder", "asked", "name"),
+    [
+        ("M6 flange (left)", None, "M6-flange-left"),
+        ("検査", None, "検査"),
+        ("x", "flange", "flange"),
+        ("x", "a/b", None),
+    ],
+)
+def test_product_names_can_be_folders_everywhere(tmp_path: Path, folder: str, asked: str | None, name: str) -> None:
+    from trainer.fit import Options, product_name
+
+    options = Options(data=tmp_path / folder, out=tmp_path / "x.bundle", product=asked)
+    if name is None:
+        with pytest.raises(DataError, match="--product 'a/b'"):
+            product_name(options)
+    else:
+        assert product_name(options) == name

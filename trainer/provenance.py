@@ -1,0 +1,79 @@
+"""Where a bundle comes from, for its manifest and its model card."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edge_app.domain import utc_now
+from trainer.training import Plan
+
+
+def created() -> datetime:
+    """The moment to write into the bundle, UTC, whole seconds."""
+    # Reproducible builds set the clock (https://reproducible-builds.org/specs/source-date-epoch/).
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else utc_now().replace(microsecond=0)
+
+
+def provenance(options: dict[str, Any], plan: Plan, source_sha256: str) -> dict[str, Any]:
+    """The manifest's `provenance`; `options` are the command's, without paths."""
+    return {
+        "detector": plan.detector.name,
+        "dataset_sha256": source_sha256,
+        "seed": plan.seed,
+        "source_revision": _source_revision(),
+        "packages": {
+            name: version(name) for name in ("kensa", "keras", "numpy", "ai-edge-litert", "opencv-python-headless")
+        },
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "options": {**options, "size": plan.size, "loss": plan.loss, "epochs": plan.epochs},
+    }
+
+
+def _source_revision() -> str:
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return f"release {version('kensa')}"
+    return done.stdout.strip()
+
+
+def model_card(content: dict[str, Any], plan: Plan) -> str:
+    """The bundle's MODEL_CARD.md from the manifest's content."""
+    thresholds, proof, figures = content["thresholds"], content["parity"], content.get("evaluation", {})
+    lines = [
+        f"# {content['product']}",
+        "",
+        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {proof['precision']}, {plan.epochs}"
+        f" epochs, loss {plan.loss}, seed {plan.seed}. Learnt from {thresholds['n_good']} good parts.",
+        "",
+        f"Image threshold {thresholds['image']:.6g} ({thresholds['rule']}, false-reject rate"
+        f" {thresholds['false_reject_rate']:.3g}, with 95 % confidence below {thresholds['false_reject_bound']:.3g};"
+        f" {'sufficient' if thresholds['sufficient'] else 'INSUFFICIENT'} good parts).",
+        "",
+        f"Against the float model on {proof['n_pictures']} pictures: {proof['label_flips']} verdicts flip, mean score"
+        f" error {proof['score_error_mean']:.3g}.",
+        "",
+    ]
+    if figures:
+        lines.append(f"On {figures['n_normal']} normal and {figures['n_anomalous']} anomalous test parts:")
+        for key, label in (
+            ("image_auroc", "image AUROC"),
+            ("normal_called_good", "normal called GOOD"),
+            ("anomalous_called_ng", "anomalous called NG"),
+        ):
+            if key in figures:
+                value = figures[key]
+                lines.append(f"- {label}: {value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})")
+    else:
+        lines.append("Not evaluated: there were no labelled test parts.")
+    return "\n".join(lines) + "\n"
