@@ -47,6 +47,7 @@ class Inspector:
         self.bundle = bundle
         self.model = TfliteModel(bundle, threads)
         self._preprocessor = Preprocessor(manifest.input)
+        self._grey = manifest.scoring.channels == "grey"
         size = (manifest.input.height, manifest.input.width)
         self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics())
 
@@ -75,7 +76,8 @@ class Inspector:
             self.model.invoke()
             invoked = time.perf_counter()
             with np.errstate(all="ignore"):  # what is not finite shows in the score
-                values = self._scorer.anomaly_map(self._scorer.raw_map(picture, self.model.output_levels()))
+                raw = self._scorer.raw_map(picture, self.model.output_levels(self._grey))
+                values = self._scorer.anomaly_map(raw)
                 score = self._scorer.score(values)
         except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
             return self.no_verdict(frame, Reason.MODEL_FAILED, str(error))
@@ -118,7 +120,7 @@ class Inspector:
         picture = self._preprocessor.picture(image_rgb)
         self.model.feed(picture)
         self.model.invoke()
-        return self._scorer.raw_map(picture, self.model.output_levels())
+        return self._scorer.raw_map(picture, self.model.output_levels(self._grey))
 
     def anomaly_map(self, raw: Float32Array) -> Float32Array:
         """The second half of the way: `raw_map`'s result judged against good parts; `raw` may be overwritten."""

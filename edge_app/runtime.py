@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 
 from edge_app.bundle import InputSpec, ModelBundle, OutputSpec
@@ -46,11 +47,10 @@ class TfliteModel:
         shape = (1, spec.height, spec.width, 3)
         _check_tensor(bundle, "input", inputs[0], spec, shape)
         _check_tensor(bundle, "output", outputs[0], out, shape)
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._input = inputs[0]["index"]
+        self._output_view = self._interpreter.tensor(outputs[0]["index"])
         self._table = byte_table(spec)
-        self._gain = np.float32(out.scale * 255.0)
-        self._offset = np.float32(out.zero_point * out.scale * 255.0)
-        self._levels = np.empty(shape[1:], np.float32)
+        self._reader = OutputReader(out, (spec.height, spec.width))
 
     def feed(self, picture: UInt8Array) -> None:
         """Put a picture, uint8 (h, w, 3), into the model's input."""
@@ -66,12 +66,46 @@ class TfliteModel:
         """
         self._interpreter.invoke()
 
-    def output_levels(self) -> Float32Array:
-        """The reconstruction, float32 (h, w, 3) in grey levels 0..255; a kept buffer, good until the next call."""
-        np.multiply(self._interpreter.get_tensor(self._output)[0], self._gain, out=self._levels)
+    def output_levels(self, grey: bool = False) -> Float32Array:
+        """The reconstruction in grey levels 0..255; see `OutputReader.levels`."""
+        # A view of the tensor, not a copy; it must be gone before the next invoke.
+        return self._reader.levels(self._output_view()[0], grey)
+
+
+class OutputReader:
+    """From the stored numbers of a reconstruction to grey levels, with buffers kept between calls.
+
+    Args:
+        spec: the manifest's `output`.
+        size: height and width.
+    """
+
+    def __init__(self, spec: OutputSpec, size: tuple[int, int]) -> None:
+        self._signed = spec.dtype == "int8"
+        # Signed bytes are read as unsigned ones, 128 higher.
+        zero_point = spec.zero_point + (128 if self._signed else 0)
+        self._gain, self._offset = np.float32(spec.scale * 255.0), np.float32(zero_point * spec.scale * 255.0)
+        self._colour, self._grey = np.empty((*size, 3), np.float32), np.empty(size, np.float32)
+
+    def levels(self, stored: np.ndarray[Any, Any], grey: bool = False) -> Float32Array:
+        """Grey levels 0..255, whatever the number format.
+
+        Args:
+            stored: (h, w, 3), RGB, of the manifest's dtype.
+            grey: luminance alone; weighed in the stored numbers, so bytes are rounded to whole ones.
+
+        Returns:
+            float32 (h, w, 3), or (h, w) in grey; a kept buffer, good until the next call.
+        """
+        if self._signed:
+            stored = stored.view(np.uint8) ^ np.uint8(0x80)
+        if grey:
+            stored = cv2.cvtColor(stored, cv2.COLOR_RGB2GRAY)
+        levels = self._grey if grey else self._colour
+        np.multiply(stored, self._gain, out=levels)
         if self._offset:
-            np.subtract(self._levels, self._offset, out=self._levels)
-        return self._levels
+            np.subtract(levels, self._offset, out=levels)
+        return levels
 
 
 def byte_table(spec: InputSpec) -> np.ndarray[Any, Any] | None:

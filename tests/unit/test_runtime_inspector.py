@@ -12,7 +12,7 @@ from edge_app.bundle import InputSpec, ModelBundle, read_bundle
 from edge_app.domain import Box, Frame, Reason, Verdict, utc_now
 from edge_app.errors import BundleError
 from edge_app.inspector import Inspector, check_golden
-from edge_app.runtime import TfliteModel, byte_table
+from edge_app.runtime import OutputReader, TfliteModel, byte_table
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_an_odd_shape_never_raises(inspector: Inspector, image: np.ndarray) -> N
 def test_a_score_that_is_no_number_is_no_verdict(bundle: ModelBundle) -> None:
     # An output scale this large overflows float32 in the squares.
     broken = Inspector(bundle)
-    broken.model._gain = np.float32(1e38)
+    broken.model._reader._gain = np.float32(1e38)
     found = broken.inspect(golden_frame(bundle, bundle.manifest.golden[0].file))
     assert (found.verdict, found.reason) == (Verdict.NO_VERDICT, Reason.NOT_FINITE)
 
@@ -208,3 +208,21 @@ sys.exit(main(sys.argv[1:]))
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )
     assert done.stdout.startswith(sample.verdict), done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_output_formats_are_read_alike(demo_bundle_path: Path, dtype: str) -> None:
+    bundle = read_bundle(demo_bundle_path)
+    model = TfliteModel(bundle)
+    rng = np.random.default_rng(0)
+    stored = rng.integers(0, 256, (1, *model.output_levels().shape)).astype(np.uint8)
+    out = bundle.manifest.output.model_copy(
+        update={"dtype": dtype, "zero_point": bundle.manifest.output.zero_point - (128 if dtype == "int8" else 0)}
+    )
+    reader = OutputReader(out, stored.shape[1:3])
+    raw = stored if dtype == "uint8" else (stored ^ np.uint8(0x80)).view(np.int8)
+    levels = reader.levels(raw[0])
+    assert np.allclose(levels, stored[0].astype(float) * out.scale * 255, atol=1e-4)
+    grey = reader.levels(raw[0], grey=True)
+    assert grey.shape == levels.shape[:2]
+    assert np.abs(grey - levels @ np.float32([0.299, 0.587, 0.114])).max() < 0.6
