@@ -117,14 +117,14 @@ def _pareto_quantile(ascending: npt.NDArray[np.float64], rate: float) -> float:
     return float(start + scale / shape * (exceeding**-shape - 1))
 
 
-def pixel_threshold(high_pixels: Sequence[float], image: float) -> float:
-    """The pixel threshold: on 95 % of the good parts at most 0.1 % of the pixels reach it; never above the image's.
+def pixel_threshold(scores: Sequence[float], image: float) -> float:
+    """The pixel threshold: 95 % of the good parts have no place that reaches it; never above the image threshold.
 
     Args:
-        high_pixels: of each good part's anomaly map, the value that 0.1 % of its pixels exceed.
+        scores: of good parts, as for `image_threshold`; a part's score is its highest place.
         image: image threshold; an NG part always has a region.
     """
-    return float(min(image, np.quantile(np.asarray(high_pixels, np.float64), 0.95)))
+    return float(min(image, np.quantile(np.asarray(scores, np.float64), 0.95)))
 
 
 def display_range(typical_pixels: Sequence[float], image: float) -> dict[str, float]:

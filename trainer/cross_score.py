@@ -15,7 +15,7 @@ from trainer.training import Trained
 
 def cross_score(
     trained: Trained, precision: Precision, scoring: dict[str, Any], use_statistics: bool
-) -> tuple[list[float], list[float], list[float]]:
+) -> tuple[list[float], list[float]]:
     """Score every good part with a model that did not see it, exported just as the final one will be.
 
     Args:
@@ -25,10 +25,10 @@ def cross_score(
         use_statistics: judge each pixel against the good parts that the fold's model was trained on.
 
     Returns:
-        for each good part: its score, and the values that 0.1 % and 5 % of its map's pixels exceed.
+        for each good part: its score, and the value that 5 % of its map's pixels exceed.
     """
     n = len(trained.pictures)
-    scores, high, typical = ([0.0] * n for _ in range(3))
+    scores, typical = [0.0] * n, [0.0] * n
     for kept, held_out, keras_model in trained.folds:
         seen = trained.pictures[kept]
         model = to_tflite(keras_model, precision, seen)
@@ -37,8 +37,8 @@ def cross_score(
         for index in held_out:
             values = inspector.anomaly_map(inspector.raw_map(trained.pictures[index]))
             scores[index] = inspector.score(values)
-            typical[index], high[index] = (float(value) for value in np.quantile(values, [0.95, 0.999]))
-    return scores, high, typical
+            typical[index] = float(np.quantile(values, 0.95))
+    return scores, typical
 
 
 def normal_statistics(model: bytes, size: int, pictures: UInt8Array, scoring: dict[str, Any]) -> Float32Array:

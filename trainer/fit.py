@@ -165,11 +165,9 @@ def make_bundle(trained: Trained, options: Options, data_set: DataSet, source_sh
         DataError: the exported model fails its proof, or its golden samples cannot be chosen.
     """
     plan, pictures, scoring = trained.plan, trained.pictures, options.scoring()
-    good_scores, high_pixels, typical_pixels = cross_score(
-        trained, options.precision, scoring, options.pixel_statistics
-    )
+    good_scores, typical_pixels = cross_score(trained, options.precision, scoring, options.pixel_statistics)
     found = calibrate.image_threshold(good_scores, options.false_reject_rate)
-    pixel = calibrate.pixel_threshold(high_pixels, found.value)
+    pixel = calibrate.pixel_threshold(good_scores, found.value)
 
     model = to_tflite(trained.final, options.precision, pictures)
     reference = model if options.precision == "float32" else to_tflite(trained.final, "float32", pictures)

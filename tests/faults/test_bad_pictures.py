@@ -70,7 +70,8 @@ def test_a_picture_cut_anywhere_never_has_a_verdict(bundle: ModelBundle, tmp_pat
     for share in range(0, 100, 5):
         (folder / f"{share:03}.png").write_bytes(whole[: len(whole) * share // 100])
     found = _scanned(folder, bundle, tmp_path / "out")
-    assert found.pop("100.png").verdict == "GOOD"
+    # Lossy kinds change the part enough for this model to say NG: whole is what has a verdict.
+    assert found.pop("100.png").verdict in ("GOOD", "NG")
     assert len(found) == 20
     assert {(row.verdict, row.reason, row.score) for row in found.values()} == {
         ("NO VERDICT", "unreadable picture", "")
