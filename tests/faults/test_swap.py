@@ -383,7 +383,8 @@ def test_10_second_swap_is_refused_at_once(scene: Scene) -> None:
 
 @pytest.fixture(scope="session")
 def rubbish(demo_bundle_path: Path) -> ModelBundle:
-    return remade(read_bundle(demo_bundle_path), {MODEL: bytes(range(256)) * 16}, sequence=50)
+    bundle = read_bundle(demo_bundle_path)
+    return remade(bundle, {MODEL: bytes(range(256)) * 16}, sequence=bundle.manifest.sequence + 50)
 
 
 def test_11_wrong_score_is_refused(scene: Scene, tmp_path: Path) -> None:
