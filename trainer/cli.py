@@ -163,6 +163,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KensaError as error:
         print(f"trainer: {error}", file=sys.stderr)
         return EXIT_REFUSED
+    except ModuleNotFoundError as error:
+        print(f"trainer: {error.name} is not installed; type: pip install 'kensa[train]'", file=sys.stderr)
+        return EXIT_REFUSED
     except OSError as error:
         print(
             f"trainer: {error.filename or ''}: {error.strerror or error}; put that right, then again", file=sys.stderr

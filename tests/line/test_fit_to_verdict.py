@@ -152,6 +152,17 @@ def test_refusals_are_one_line(discs: Path, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_without_the_training_packages_it_says_what_to_install(discs: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['scipy'] = None; from trainer.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "fit", str(discs), "--out", str(tmp_path / "x.bundle")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "pip install 'kensa[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_real_pictures_train_and_scan(tmp_path: Path) -> None:
     real = shared_path("data", "otx_shapes")
     out = tmp_path / "shapes.bundle"
