@@ -230,8 +230,8 @@ def _paint_scratch(rng: np.random.Generator, metal: Float32Array, cover: Float32
     line = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.polylines(line, [np.rint(points * 16).astype(np.int32)], False, 255, 2, cv2.LINE_AA, shift=4)
     soft = _soften(line, 0.7) * cover
-    # Faint: 24 to 50 of 255 levels, bright or dark, against about 3 levels of brush marks and noise.
-    metal += soft[..., None] * (rng.uniform(24, 50) * rng.choice([-1.0, 1.0]))
+    # Faint: 28 to 54 of 255 levels, bright or dark, against about 3 levels of brush marks and noise.
+    metal += soft[..., None] * (rng.uniform(28, 54) * rng.choice([-1.0, 1.0]))
     np.maximum(mask, soft > 0.2, out=mask)
 
 
@@ -255,7 +255,7 @@ def _paint_dent(rng: np.random.Generator, metal: Float32Array, cover: Float32Arr
     dx, dy = (xx - x) / radius, (yy - y) / radius
     bowl = np.exp(-(dx**2 + dy**2))
     # Lit from the upper left: the near wall is dark, the far wall bright.
-    metal += ((dx + dy) * bowl * rng.uniform(38, 70) * cover)[..., None]
+    metal += ((dx + dy) * bowl * rng.uniform(46, 76) * cover)[..., None]
     np.maximum(mask, bowl > 0.25, out=mask)
 
 
@@ -264,7 +264,7 @@ def _paint_chip(rng: np.random.Generator, metal: Float32Array, cover: Float32Arr
     side = int(rng.integers(4))
     along = int(rng.integers(60, 250))
     x, y = [(left + along, top), (left + along, bottom), (left, top + along), (right, top + along)][side]
-    radius = int(rng.integers(12, 24))
+    radius = int(rng.integers(14, 25))
     turn = np.linspace(0, 2 * np.pi, 11, endpoint=False)
     reach = radius * rng.uniform(0.7, 1.15, turn.size)
     points = np.stack([x + reach * np.cos(turn), y + reach * np.sin(turn)], axis=1)
