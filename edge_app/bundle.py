@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 import pydantic
@@ -28,7 +28,7 @@ from edge_app.domain import Float32Array
 from edge_app.errors import BundleError
 
 SCHEMA_VERSION = 1
-MANIFEST, SIGNATURE, MODEL = "manifest.json", "manifest.sig", "model.tflite"
+MANIFEST, SIGNATURE, MODEL, HEAD = "manifest.json", "manifest.sig", "model.tflite", "head.tflite"
 MAX_FILES, MAX_BYTES = 256, 512 * 2**20
 _SAFE_NAME = re.compile(r"\w[\w.\-]{0,63}(/\w[\w.\-]{0,63})?", re.UNICODE)
 
@@ -66,6 +66,19 @@ class RoiSpec(_Part):
     height: PositiveInt
 
 
+class TilesSpec(_Part):
+    """The graph sees square tiles of the picture, one after the other; where they overlap, the mean counts."""
+
+    side: Annotated[int, Field(ge=8)]
+    stride: PositiveInt
+
+    @pydantic.model_validator(mode="after")
+    def _leaves_no_gap(self) -> Self:
+        if self.stride > self.side:
+            raise ValueError(f"stride must be at most side, got {self.stride} and {self.side}")
+        return self
+
+
 class InputSpec(Quantity):
     """What the graph eats: real values 0..1 are black to white, whatever the dtype."""
 
@@ -74,19 +87,56 @@ class InputSpec(Quantity):
     colour_order: Literal["rgb"] = "rgb"
     resize: Literal["halve_linear"] = "halve_linear"
     roi: RoiSpec | None = None
+    tiles: TilesSpec | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _holds_a_tile(self) -> Self:
+        if self.tiles is not None and self.tiles.side > min(self.height, self.width):
+            raise ValueError(f"tiles of {self.tiles.side} do not fit into {self.height} x {self.width}")
+        return self
 
 
 class OutputSpec(Quantity):
-    """What the graph gives: a reconstruction of its input, in the input's real units."""
+    """What the graph gives first.
 
-    kind: Literal["reconstruction"]
+    - `reconstruction`: (1, height, width, 3), its input as a good part would look, in the input's real units.
+    - `anomaly_map`: (1, h, w, 1) of any h and w, higher is more anomalous.
+    - `score`: (1, 1), the same without places: an anomaly map of one pixel.
+    - `features`: anything that `head.tflite` makes one of the other two from.
+    """
+
+    kind: Literal["reconstruction", "anomaly_map", "features", "score"]
+
+
+class HeadSpec(_Part):
+    """The second graph, float32 in and out: it takes the first one's features."""
+
+    kind: Literal["anomaly_map", "score"]
+
+
+class TermSpec(Quantity):
+    """The graph's second output, (1, 1): a number that the map cannot hold, such as a latent's divergence.
+
+    Added to the image score as weight * (value - mean) / spread, with mean and spread of the good parts.
+    """
+
+    weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    mean: FiniteFloat = 0.0
+    spread: PositiveFloat = 1.0
 
 
 class AlignSpec(_Part):
-    """How a part is brought into place before the model sees it."""
+    """How a part is brought into place before the model sees it; `edge_app.align` explains `template`."""
 
-    kind: Literal["none"] = "none"
+    kind: Literal["none", "template"] = "none"
     photometric: Literal["none"] = "none"
+    template: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _names_its_template(self) -> Self:
+        if (self.kind == "template") != (self.template is not None):
+            raise ValueError("kind template and a template file go together")
+        return self
 
 
 class ScoringSpec(_Part):
@@ -99,6 +149,8 @@ class ScoringSpec(_Part):
     ssim_sigma: PositiveFloat = 1.5
     data_range: PositiveFloat = 1.0
     l2_sigma_px: Annotated[FiniteFloat, Field(gt=0, le=16)] = 1.0
+    smoothing_sigma_px: Annotated[FiniteFloat, Field(ge=0, le=64)] = 0.0
+    map_weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     min_defect_side_px: Annotated[int, Field(ge=1, le=64)] = 1
     score_rule: Literal["max"] = "max"
     normal_statistics: str | None = None
@@ -133,10 +185,20 @@ class DisplayRange(_Part):
         return self
 
 
+Precision = Literal["int8", "int8+float", "int16x8", "dynamic", "float16", "float32"]
+
+
+class ParityAttempt(_Part):
+    """A cheaper precision that was tried first and did not hold, with the figures it failed by."""
+
+    precision: Precision
+    why: str
+
+
 class Parity(_Part):
     """The exported model held against its float self on the same pictures."""
 
-    precision: Literal["float32", "float16", "dynamic", "int8"]
+    precision: Precision
     n_pictures: PositiveInt
     score_error_mean: FiniteFloat
     score_error_max: FiniteFloat
@@ -147,6 +209,7 @@ class Parity(_Part):
     tolerance: str
     passed: bool
     overridden: bool = False
+    attempts: tuple[ParityAttempt, ...] = ()
 
 
 class Estimate(_Part):
@@ -191,31 +254,63 @@ class Provenance(_Part):
     options: dict[str, Any] = {}
 
 
-class Manifest(_Part):
-    """Everything the edge needs to know of a model, and refuses to guess."""
+class BaseManifest(_Part):
+    """What the manifests of all bundles share, whatever their model judges."""
 
     schema_version: Literal[1]
+    subject: str
     bundle_id: str
     product: Product
     sequence: Annotated[int, Field(ge=0)]
     created_utc: datetime
     min_app_version: str
     files: dict[str, FileEntry]
-    input: InputSpec
-    align: AlignSpec = AlignSpec()
-    output: OutputSpec
-    scoring: ScoringSpec
-    thresholds: Thresholds
-    display_range: DisplayRange
     parity: Parity
     evaluation: Evaluation | None = None
     provenance: Provenance
     golden: Annotated[tuple[GoldenSample, ...], Field(min_length=1)]
     delegates: tuple[Literal["cpu", "gpu", "coral"], ...] = ("cpu",)
 
+    def needed_files(self) -> set[str]:
+        """Names of the files without which the bundle is none."""
+        return {MODEL, *(sample.file for sample in self.golden)}
+
+
+class Manifest(BaseManifest):
+    """Everything the edge needs to know of a model that judges pictures, and refuses to guess."""
+
+    subject: Literal["pictures"] = "pictures"
+    input: InputSpec
+    align: AlignSpec = AlignSpec()
+    output: OutputSpec
+    head: HeadSpec | None = None
+    term: TermSpec | None = None
+    scoring: ScoringSpec
+    thresholds: Thresholds
+    display_range: DisplayRange
+
+    def needed_files(self) -> set[str]:
+        """Those of every bundle, and the ones that head, alignment and scoring name."""
+        optional = {self.scoring.normal_statistics, self.align.template, HEAD if self.head else None}
+        return super().needed_files() | {name for name in optional if name is not None}
+
+    @pydantic.model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if (self.output.kind == "features") != (self.head is not None):
+            raise ValueError("output features and a head go together")
+        if self.input.tiles is not None and self.output.kind != "reconstruction":
+            raise ValueError("only a reconstruction can be put together from tiles")
+        if self.scoring.map_weight == 0 and (self.term is None or self.term.weight == 0):
+            raise ValueError("map_weight and the term's weight are both 0: nothing would be scored")
+        return self
+
+
+M = TypeVar("M", bound=BaseManifest)
+B = TypeVar("B", bound="Bundle[Any]")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ModelBundle:
+class Bundle(Generic[M]):
     """A verified bundle, whole in memory: what was verified is what runs, whatever happens to the file.
 
     Attributes:
@@ -224,9 +319,10 @@ class ModelBundle:
         manifest_bytes: the manifest as it lies in the file, for copying it on.
     """
 
-    manifest: Manifest
+    manifest: M
     files: Mapping[str, bytes]
     manifest_bytes: bytes
+    manifest_type: ClassVar[type[BaseManifest]]
 
     @property
     def bundle_id(self) -> str:
@@ -237,6 +333,18 @@ class ModelBundle:
     def model(self) -> bytes:
         """The TFLite graph."""
         return self.files[MODEL]
+
+
+class ModelBundle(Bundle[Manifest]):
+    """A bundle whose model judges pictures."""
+
+    __slots__ = ()
+    manifest_type = Manifest
+
+    @property
+    def head(self) -> bytes | None:
+        """The second TFLite graph, where there is one."""
+        return self.files[HEAD] if self.manifest.head is not None else None
 
     def normal_statistics(self) -> Float32Array | None:
         """What is normal for each pixel.
@@ -276,11 +384,17 @@ def identify(content: Mapping[str, Any]) -> str:
 
 
 def build_bundle(content: Mapping[str, Any], files: Mapping[str, bytes]) -> ModelBundle:
+    """`build` for a model that judges pictures."""
+    return build(content, files, ModelBundle)
+
+
+def build(content: Mapping[str, Any], files: Mapping[str, bytes], bundle_type: type[B]) -> B:
     """Make a bundle in memory: file list and id are filled in, then all is verified as on a station.
 
     Args:
         content: the manifest without `schema_version`, `bundle_id`, `files` and `min_app_version`.
         files: content of every file, by name.
+        bundle_type: what it is to be.
 
     Raises:
         BundleError: the content is not a valid manifest.
@@ -295,10 +409,10 @@ def build_bundle(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Mode
         },
     }
     full["bundle_id"] = identify(full)
-    return verify_bundle(canonical_manifest(full), files)
+    return verify(canonical_manifest(full), files, bundle_type)
 
 
-def bundle_bytes(bundle: ModelBundle) -> bytes:
+def bundle_bytes(bundle: Bundle[Any]) -> bytes:
     """The bundle as a zip file: same bundle, same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -310,6 +424,11 @@ def bundle_bytes(bundle: ModelBundle) -> bytes:
 
 
 def read_bundle(path: Path) -> ModelBundle:
+    """`read` for a model that judges pictures."""
+    return read(path, ModelBundle)
+
+
+def read(path: Path, bundle_type: type[B]) -> B:
     """Read and verify a bundle file, or the folder it was unpacked to.
 
     Raises:
@@ -323,18 +442,23 @@ def read_bundle(path: Path) -> ModelBundle:
     if manifest_bytes is None:
         raise BundleError(f"{path}: no {MANIFEST} in it; this is not a model bundle")
     try:
-        return verify_bundle(manifest_bytes, found)
+        return verify(manifest_bytes, found, bundle_type)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
 
 
 def verify_bundle(manifest_bytes: bytes, files: Mapping[str, bytes]) -> ModelBundle:
+    """`verify` for a model that judges pictures."""
+    return verify(manifest_bytes, files, ModelBundle)
+
+
+def verify(manifest_bytes: bytes, files: Mapping[str, bytes], bundle_type: type[B]) -> B:
     """Bytes in, verified bundle out. Nothing of the model is parsed here.
 
     Raises:
-        BundleError: invalid manifest, wrong id, missing, changed or unlisted file.
+        BundleError: invalid manifest, wrong id, of another subject, missing, changed or unlisted file.
     """
-    manifest = _parse_manifest(manifest_bytes)
+    manifest = _parse_manifest(manifest_bytes, bundle_type.manifest_type)
     if _version(manifest.min_app_version) > _version(__version__):
         raise BundleError(f"needs edge-app {manifest.min_app_version}, this is {__version__}; update the station first")
     listed, present = set(manifest.files), set(files) - {SIGNATURE}
@@ -345,14 +469,12 @@ def verify_bundle(manifest_bytes: bytes, files: Mapping[str, bytes]) -> ModelBun
         data = files[name]
         if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
             raise BundleError(f"{name} is not what the manifest says; copy the bundle again")
-    needed = {MODEL, *(sample.file for sample in manifest.golden)}
-    needed |= {manifest.scoring.normal_statistics} - {None}  # type: ignore[arg-type]
-    if missing := needed - listed:
+    if missing := manifest.needed_files() - listed:
         raise BundleError(f"{', '.join(sorted(missing))} is named in the manifest but not in the bundle")
-    return ModelBundle(manifest, dict(files), manifest_bytes)
+    return bundle_type(manifest, dict(files), manifest_bytes)
 
 
-def _parse_manifest(manifest_bytes: bytes) -> Manifest:
+def _parse_manifest(manifest_bytes: bytes, manifest_type: type[BaseManifest]) -> BaseManifest:
     try:
         content = json.loads(manifest_bytes)
     except (ValueError, RecursionError) as error:
@@ -364,8 +486,11 @@ def _parse_manifest(manifest_bytes: bytes) -> Manifest:
             f"schema version {content.get('schema_version')!r} is not known here (this program reads {SCHEMA_VERSION});"
             " update the station first"
         )
+    wanted = manifest_type.model_fields["subject"].default
+    if (subject := content.get("subject", "pictures")) != wanted:
+        raise BundleError(f"its model judges {subject!r}, and {wanted} are to be judged here; take another bundle")
     try:
-        manifest = Manifest.model_validate(content)
+        manifest = manifest_type.model_validate(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
