@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from edge_app.bundle import DisplayRange
 from edge_app.domain import AnomalyMap, Float32Array, Region, UInt8Array
+from edge_app.manifest import DisplayRange
 
 # Cividis: dark blue over grey to yellow. It reads the same with and without red-green blindness, and has no red that
 # could be taken for the NG colour (Nunez, Anderton & Renslow, PLOS ONE 2018).

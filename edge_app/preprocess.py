@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge_app.bundle import InputSpec
 from edge_app.domain import Box, UInt8Array
+from edge_app.manifest import InputSpec
 
 
 class Preprocessor:

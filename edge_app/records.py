@@ -20,10 +20,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edge_app.bundle import MODEL, Manifest
 from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
 from edge_app.errors import RecordsError
 from edge_app.heatmap import encode_png
+from edge_app.manifest import MODEL, Manifest
 
 DATABASE, LOCK, PICTURES = "records.sqlite", "records.lock", "pictures"
 SCHEMA_VERSION = 1

@@ -8,9 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_app.bundle import InputSpec, ModelBundle, OutputSpec
+from edge_app.bundle import ModelBundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError
+from edge_app.manifest import InputSpec, OutputSpec
 
 try:
     from ai_edge_litert.interpreter import Interpreter

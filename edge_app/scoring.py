@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.bundle import ScoringSpec
 from edge_app.domain import Box, Float32Array, UInt8Array
+from edge_app.manifest import ScoringSpec
 
 LEVELS = 255.0
 # Measured: the error of float32 is at most 1e-6 times mu_d^2 against the denominator.

@@ -13,8 +13,8 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge_app.bundle import DisplayRange
 from edge_app.domain import Inspection, UInt8Array, utc_now
+from edge_app.manifest import DisplayRange
 
 
 class State(enum.Enum):

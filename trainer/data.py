@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.bundle import InputSpec
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
+from edge_app.manifest import InputSpec
 from edge_app.pictures import is_picture_name, read_picture
 from edge_app.preprocess import Preprocessor
 

@@ -13,10 +13,11 @@ import numpy as np
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from edge_app.bundle import MODEL, ModelBundle, build_bundle
+from edge_app.bundle import ModelBundle, build_bundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
+from edge_app.manifest import MODEL
 from edge_app.runtime import describe_model
 from trainer.quiet import native_stderr_held
 

@@ -10,9 +10,9 @@ from PyQt5.QtCore import QPoint, QRect, QSize, Qt
 from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
-from edge_app.bundle import DisplayRange
 from edge_app.domain import AnomalyMap, Box, UInt8Array
 from edge_app.heatmap import colour_heatmap, overlay
+from edge_app.manifest import DisplayRange
 from edge_app.station import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.text import SMALLEST_PX, draw_fitted

@@ -18,7 +18,8 @@ from bundles import remade
 
 import edge_app.slot  # noqa: F401 - loaded once, before the forks
 from edge_app import selftest
-from edge_app.bundle import MANIFEST, MODEL, ModelBundle, read_bundle
+from edge_app.bundle import MANIFEST, ModelBundle, read_bundle
+from edge_app.manifest import MODEL
 
 LIMIT_S = 5.0
 _NASTY = (b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\x00\x00\x00\x80", b"\x00\x00\x00\x00", b"\x00\x00\x01\x00")

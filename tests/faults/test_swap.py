@@ -21,8 +21,9 @@ import pytest
 from bundles import remade, successor, written, wrong_score
 from mutant_farm import mutated, unpacked
 
-from edge_app.bundle import MODEL, ModelBundle, bundle_bytes, read_bundle
+from edge_app.bundle import ModelBundle, bundle_bytes, read_bundle
 from edge_app.errors import BundleError
+from edge_app.manifest import MODEL
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
 from edge_app.slot import StoreSlot

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from edge_app.batch import scan
 from edge_app.bench import STEPS, measure
-from edge_app.bundle import DisplayRange, ModelBundle, read_bundle
+from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cli import main
 from edge_app.domain import AnomalyMap, Box, Region
 from edge_app.errors import BundleError, DataError
 from edge_app.heatmap import colour_heatmap, encode_png, overlay
 from edge_app.judging import heatmap_name
+from edge_app.manifest import DisplayRange
 from edge_app.pictures import decode_picture
 from edge_app.results import escape, read_rows, unescape
 from edge_app.scan_report import histogram

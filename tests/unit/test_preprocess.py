@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app.bundle import InputSpec
 from edge_app.domain import Box
+from edge_app.manifest import InputSpec
 from edge_app.preprocess import Preprocessor, box_to_frame
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from bundles import content_of, golden_frame, remade, written, wrong_score
 
-from edge_app.bundle import InputSpec, ModelBundle, read_bundle
+from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Box, Frame, Reason, Verdict, utc_now
 from edge_app.errors import BundleError
 from edge_app.inspector import Inspector, check_golden
+from edge_app.manifest import InputSpec
 from edge_app.runtime import OutputReader, TfliteModel, byte_table
 
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from edge_app.bundle import ScoringSpec
 from edge_app.domain import Box
+from edge_app.manifest import ScoringSpec
 from edge_app.scoring import Scorer, SsimMap
 
 SIZE = (48, 64)

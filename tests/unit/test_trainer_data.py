@@ -69,7 +69,7 @@ def test_digest_follows_names_and_contents(tmp_path: Path) -> None:
 
 
 def test_pictures_come_as_the_edge_sees_them(tmp_path: Path) -> None:
-    from edge_app.bundle import InputSpec
+    from edge_app.manifest import InputSpec
     from edge_app.pictures import read_picture
     from edge_app.preprocess import Preprocessor
 

@@ -1,0 +1,283 @@
+"""The manifest's fields: what a bundle says of its model, validated."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field, FiniteFloat, PositiveInt, StringConstraints
+
+MODEL, HEAD = "model.tflite", "head.tflite"
+
+Product = Annotated[str, StringConstraints(pattern=r"^\w[\w.\-]{0,63}$")]
+PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
+Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
+class _Part(pydantic.BaseModel):
+    # An unknown field is kept, so a station passes on what a newer trainer wrote.
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+class FileEntry(_Part):
+    """Size and digest of one file of the bundle."""
+
+    sha256: str
+    bytes: int
+
+
+class Quantity(_Part):
+    """A tensor's number format: real = (stored - zero_point) * scale. Float tensors have scale 1, zero point 0."""
+
+    dtype: Literal["uint8", "int8", "float32"]
+    scale: PositiveFloat = 1.0
+    zero_point: int = 0
+
+
+class RoiSpec(_Part):
+    """The inspected part of the frame, in frame pixels."""
+
+    x: Annotated[int, Field(ge=0)]
+    y: Annotated[int, Field(ge=0)]
+    width: PositiveInt
+    height: PositiveInt
+
+
+class TilesSpec(_Part):
+    """The graph sees square tiles of the picture, one after the other; where they overlap, the mean counts."""
+
+    side: Annotated[int, Field(ge=8)]
+    stride: PositiveInt
+
+    @pydantic.model_validator(mode="after")
+    def _leaves_no_gap(self) -> Self:
+        if self.stride > self.side:
+            raise ValueError(f"stride must be at most side, got {self.stride} and {self.side}")
+        return self
+
+
+class InputSpec(Quantity):
+    """What the graph eats: real values 0..1 are black to white, whatever the dtype."""
+
+    height: PositiveInt
+    width: PositiveInt
+    colour_order: Literal["rgb"] = "rgb"
+    resize: Literal["halve_linear"] = "halve_linear"
+    roi: RoiSpec | None = None
+    tiles: TilesSpec | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _holds_a_tile(self) -> Self:
+        if self.tiles is not None and self.tiles.side > min(self.height, self.width):
+            raise ValueError(f"tiles of {self.tiles.side} do not fit into {self.height} x {self.width}")
+        return self
+
+
+class OutputSpec(Quantity):
+    """What the graph gives first.
+
+    - `reconstruction`: (1, height, width, 3), its input as a good part would look, in the input's real units.
+    - `anomaly_map`: (1, h, w, 1) of any h and w, higher is more anomalous.
+    - `score`: (1, 1), the same without places: an anomaly map of one pixel.
+    - `features`: anything that `head.tflite` makes one of the other two from.
+    """
+
+    kind: Literal["reconstruction", "anomaly_map", "features", "score"]
+
+
+class HeadSpec(_Part):
+    """The second graph, float32 in and out: it takes the first one's features."""
+
+    kind: Literal["anomaly_map", "score"]
+
+
+class TermSpec(Quantity):
+    """The graph's second output, (1, 1): a number that the map cannot hold, such as a latent's divergence.
+
+    Added to the image score as weight * (value - mean) / spread, with mean and spread of the good parts.
+    """
+
+    weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    mean: FiniteFloat = 0.0
+    spread: PositiveFloat = 1.0
+
+
+class AlignSpec(_Part):
+    """How a part is brought into place before the model sees it; `edge_app.align` explains `template`."""
+
+    kind: Literal["none", "template"] = "none"
+    photometric: Literal["none"] = "none"
+    template: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _names_its_template(self) -> Self:
+        if (self.kind == "template") != (self.template is not None):
+            raise ValueError("kind template and a template file go together")
+        return self
+
+
+class ScoringSpec(_Part):
+    """From picture and reconstruction to the anomaly map and the score; `edge_app.scoring` explains each field."""
+
+    ssim_weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    l2_weight: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    channels: Literal["grey", "colour"] = "colour"
+    ssim_window: Annotated[int, Field(ge=3, le=33)] = 11
+    ssim_sigma: PositiveFloat = 1.5
+    data_range: PositiveFloat = 1.0
+    l2_sigma_px: Annotated[FiniteFloat, Field(gt=0, le=16)] = 1.0
+    smoothing_sigma_px: Annotated[FiniteFloat, Field(ge=0, le=64)] = 0.0
+    map_weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    min_defect_side_px: Annotated[int, Field(ge=1, le=64)] = 1
+    score_rule: Literal["max"] = "max"
+    normal_statistics: str | None = None
+    two_sided: bool = False
+
+
+class Thresholds(_Part):
+    """The limits and what stands behind them."""
+
+    image: FiniteFloat
+    pixel: FiniteFloat
+    rule: Literal["conformal", "fitted_tail"]
+    false_reject_rate: Rate
+    asked_false_reject_rate: Rate
+    n_good: PositiveInt
+    folds: PositiveInt
+    false_reject_bound: Rate
+    sufficient: bool
+    enough_good_parts: PositiveInt
+
+
+class DisplayRange(_Part):
+    """Fixed ends of the heatmap's scale, in units of the anomaly map."""
+
+    low: FiniteFloat
+    high: FiniteFloat
+
+    @pydantic.model_validator(mode="after")
+    def _has_an_extent(self) -> Self:
+        if self.high <= self.low:
+            raise ValueError(f"high must be above low, got {self.low} to {self.high}")
+        return self
+
+
+Precision = Literal["int8", "int8+float", "int16x8", "dynamic", "float16", "float32"]
+
+
+class ParityAttempt(_Part):
+    """A cheaper precision that was tried first and did not hold, with the figures it failed by."""
+
+    precision: Precision
+    why: str
+
+
+class Parity(_Part):
+    """The exported model held against its float self on the same pictures."""
+
+    precision: Precision
+    n_pictures: PositiveInt
+    score_error_mean: FiniteFloat
+    score_error_max: FiniteFloat
+    label_flips: Annotated[int, Field(ge=0)]
+    auroc_float: Rate | None = None
+    auroc_exported: Rate | None = None
+    keras_error_max: FiniteFloat
+    tolerance: str
+    passed: bool
+    overridden: bool = False
+    attempts: tuple[ParityAttempt, ...] = ()
+
+
+class Estimate(_Part):
+    """A measured share with its 95 % interval."""
+
+    value: Rate
+    low: Rate
+    high: Rate
+
+
+class Evaluation(_Part):
+    """Measured on parts that took no part in training. What was not measured is absent, never zero."""
+
+    n_normal: int
+    n_anomalous: int
+    image_auroc: Estimate | None = None
+    pixel_auroc: Rate | None = None
+    aupro: Rate | None = None
+    normal_called_good: Estimate | None = None
+    anomalous_called_ng: Estimate | None = None
+    no_verdict: int = 0
+
+
+class GoldenSample(_Part):
+    """A kept picture with its expected result."""
+
+    file: str
+    score: FiniteFloat
+    tolerance: PositiveFloat
+    verdict: Literal["GOOD", "NG"]
+
+
+class Provenance(_Part):
+    """Where the bundle comes from."""
+
+    detector: str
+    dataset_sha256: str
+    seed: int
+    source_revision: str
+    packages: dict[str, str]
+    machine: str
+    options: dict[str, Any] = {}
+
+
+class BaseManifest(_Part):
+    """What the manifests of all bundles share, whatever their model judges."""
+
+    schema_version: Literal[1]
+    subject: str
+    bundle_id: str
+    product: Product
+    sequence: Annotated[int, Field(ge=0)]
+    created_utc: datetime
+    min_app_version: str
+    files: dict[str, FileEntry]
+    parity: Parity
+    evaluation: Evaluation | None = None
+    provenance: Provenance
+    golden: Annotated[tuple[GoldenSample, ...], Field(min_length=1)]
+    delegates: tuple[Literal["cpu", "gpu", "coral"], ...] = ("cpu",)
+
+    def needed_files(self) -> set[str]:
+        """Names of the files without which the bundle is none."""
+        return {MODEL, *(sample.file for sample in self.golden)}
+
+
+class Manifest(BaseManifest):
+    """Everything the edge needs to know of a model that judges pictures, and refuses to guess."""
+
+    subject: Literal["pictures"] = "pictures"
+    input: InputSpec
+    align: AlignSpec = AlignSpec()
+    output: OutputSpec
+    head: HeadSpec | None = None
+    term: TermSpec | None = None
+    scoring: ScoringSpec
+    thresholds: Thresholds
+    display_range: DisplayRange
+
+    def needed_files(self) -> set[str]:
+        """Those of every bundle, and the ones that head, alignment and scoring name."""
+        optional = {self.scoring.normal_statistics, self.align.template, HEAD if self.head else None}
+        return super().needed_files() | {name for name in optional if name is not None}
+
+    @pydantic.model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if (self.output.kind == "features") != (self.head is not None):
+            raise ValueError("output features and a head go together")
+        if self.input.tiles is not None and self.output.kind != "reconstruction":
+            raise ValueError("only a reconstruction can be put together from tiles")
+        if self.scoring.map_weight == 0 and (self.term is None or self.term.weight == 0):
+            raise ValueError("map_weight and the term's weight are both 0: nothing would be scored")
+        return self
