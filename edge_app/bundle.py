@@ -22,9 +22,10 @@ import numpy as np
 import pydantic
 
 from edge_app import __version__
-from edge_app.domain import Float32Array
-from edge_app.errors import BundleError
+from edge_app.domain import Float32Array, UInt8Array
+from edge_app.errors import BundleError, DataError
 from edge_app.manifest import HEAD, MODEL, BaseManifest, Manifest
+from edge_app.pictures import decode_picture
 
 SCHEMA_VERSION = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
@@ -71,6 +72,26 @@ class ModelBundle(Bundle[Manifest]):
     def head(self) -> bytes | None:
         """The second TFLite graph, where there is one."""
         return self.files[HEAD] if self.manifest.head is not None else None
+
+    def template(self) -> UInt8Array | None:
+        """How a good part looks in place.
+
+        Returns:
+            uint8 (h, w, 3), of the model's picture's size; None where parts are judged as they lie.
+
+        Raises:
+            BundleError: the file is not such a picture.
+        """
+        name, spec = self.manifest.align.template, self.manifest.input
+        if name is None:
+            return None
+        try:
+            template = decode_picture(self.files[name])
+        except DataError as error:
+            raise BundleError(f"{name}: not readable as the template ({error}); write the bundle again") from error
+        if template.shape != (spec.height, spec.width, 3):
+            raise BundleError(f"{name}: expected a picture of {spec.height} x {spec.width}, got {template.shape[:2]}")
+        return template
 
     def normal_statistics(self) -> Float32Array | None:
         """What is normal for each pixel.

@@ -1,6 +1,6 @@
 """The command `edge-app`.
 
-Exit codes of every command: 0 done (inspect, scan: all GOOD), 1 at least one NG, 2 wrong usage, 3 at least one
+Exit codes of every command: 0 done (inspect, scans: all GOOD), 1 at least one NG, 2 wrong usage, 3 at least one
 NO VERDICT, 4 refused with one line that says why, 130 interrupted.
 """
 
@@ -37,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--out", type=Path, required=True, help="folder for results.csv, summary.json and report.html")
     scan.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     scan.set_defaults(handler="edge_app.batch:command_scan")
+
+    table = commands.add_parser("scan-table", help="judge the rows of a CSV file, with a report")
+    table.add_argument("table", type=Path, metavar="CSV")
+    table.add_argument("--bundle", type=Path, required=True)
+    table.add_argument("--out", type=Path, required=True, help="folder for results.csv, summary.json and report.html")
+    table.set_defaults(handler="edge_app.table_scan:command_scan_table")
 
     run = commands.add_parser("run", help="the station: camera, screen, records")
     run.add_argument("--source", help="synthetic:, folder:DIR, video:FILE, camera:0, rtsp://..., http://...")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from edge_app.align import Pose, TemplateAligner
 from edge_app.bundle import ModelBundle
 from edge_app.domain import (
     AnomalyMap,
@@ -31,6 +33,13 @@ from edge_app.scoring import Scorer
 BLACK_BELOW_LEVEL, SATURATED_ABOVE_LEVEL = 16, 239
 
 
+class Found(NamedTuple):
+    """What a model finds: float32 (h, w), before comparison with good parts, and its second number or 0."""
+
+    raw_map: Float32Array
+    term: float
+
+
 class Inspector:
     """Judges frames with one bundle. Not for two threads at once: buffers are kept between calls.
 
@@ -49,7 +58,9 @@ class Inspector:
         self._preprocessor = Preprocessor(manifest.input)
         self._grey = manifest.scoring.channels == "grey"
         size = (manifest.input.height, manifest.input.width)
-        self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics())
+        self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics(), manifest.term)
+        template = bundle.template()
+        self._aligner = None if template is None else TemplateAligner(template)
 
     @property
     def device(self) -> str:
@@ -70,21 +81,24 @@ class Inspector:
             )
         if low > SATURATED_ABOVE_LEVEL:
             return self.no_verdict(frame, Reason.SATURATED, f"darkest level {low:.0f} of 255")
-        prepared = time.perf_counter()
+        pose: Pose | None = None
         try:
+            if self._aligner is not None:
+                picture, pose = self._aligner.align(picture)
+            prepared = time.perf_counter()
             self.model.feed(picture)
             self.model.invoke()
             invoked = time.perf_counter()
             with np.errstate(all="ignore"):  # what is not finite shows in the score
-                raw = self._scorer.raw_map(picture, self.model.output_levels(self._grey))
-                values = self._scorer.anomaly_map(raw)
-                score = self._scorer.score(values)
+                values, score = self.judged(self._found(picture))
         except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
             return self.no_verdict(frame, Reason.MODEL_FAILED, str(error))
         if not np.isfinite(score):
             return self.no_verdict(frame, Reason.NOT_FINITE, "the anomaly map holds a value that is not finite")
         thresholds = self.bundle.manifest.thresholds
         is_ng = score >= thresholds.image
+        if self._aligner is not None and pose is not None:
+            values = self._aligner.map_back(values, pose)
         anomaly_map = AnomalyMap(values, self._preprocessor.roi_in(*frame.image_rgb.shape[:2]))
         regions = self._regions(anomaly_map) if is_ng else ()
         ended = time.perf_counter()
@@ -108,27 +122,41 @@ class Inspector:
             ),
         )
 
-    def raw_map(self, image_rgb: UInt8Array) -> Float32Array:
-        """The map before comparison with good parts, for learning what is normal.
+    def found(self, image_rgb: UInt8Array) -> Found:
+        """What the model finds in a picture, before any comparison with good parts: for learning what is normal.
 
         Args:
             image_rgb: uint8 (H, W, 3), a frame's picture.
-
-        Returns:
-            float32 (h, w), a new array.
         """
         picture = self._preprocessor.picture(image_rgb)
+        if self._aligner is not None:
+            picture, _ = self._aligner.align(picture)
         self.model.feed(picture)
         self.model.invoke()
-        return self._scorer.raw_map(picture, self.model.output_levels(self._grey))
+        return self._found(picture)
 
-    def anomaly_map(self, raw: Float32Array) -> Float32Array:
-        """The second half of the way: `raw_map`'s result judged against good parts; `raw` may be overwritten."""
-        return self._scorer.anomaly_map(raw)
+    def judged(self, found: Found) -> tuple[Float32Array, float]:
+        """The second half of the way: what was found, judged against good parts.
 
-    def score(self, anomaly_map: Float32Array) -> float:
-        """The image score of an anomaly map."""
-        return self._scorer.score(anomaly_map)
+        Args:
+            found: from `found`; its map may be overwritten.
+
+        Returns:
+            the anomaly map, float32 (h, w) of the part in place, and the image score.
+        """
+        values = self._scorer.anomaly_map(found.raw_map)
+        return values, self._scorer.score(values, found.term)
+
+    def peak(self, anomaly_map: Float32Array) -> float:
+        """The highest value of an anomaly map that a whole smallest defect reaches."""
+        return self._scorer.peak(anomaly_map)
+
+    def _found(self, picture: UInt8Array) -> Found:
+        if self.model.gives_reconstruction:
+            raw = self._scorer.raw_map(picture, self.model.output_levels(self._grey))
+        else:
+            raw = self._scorer.spread_map(self.model.output_map())
+        return Found(raw, self.model.output_term())
 
     def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
         """NO VERDICT on a frame, for a reason."""

@@ -206,6 +206,7 @@ class Evaluation(_Part):
     image_auroc: Estimate | None = None
     pixel_auroc: Rate | None = None
     aupro: Rate | None = None
+    average_precision: Estimate | None = None
     normal_called_good: Estimate | None = None
     anomalous_called_ng: Estimate | None = None
     no_verdict: int = 0

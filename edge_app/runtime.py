@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,66 +12,149 @@ import numpy as np
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError
-from edge_app.manifest import InputSpec, OutputSpec
+from edge_app.manifest import HeadSpec, InputSpec, OutputSpec, Quantity
 
 try:
     from ai_edge_litert.interpreter import Interpreter
 except ImportError:  # boards for which only the predecessor has a wheel
     from tflite_runtime.interpreter import Interpreter
 
+__all__ = ["Interpreter", "OutputReader", "TfliteModel", "byte_table", "describe_model"]
+
 _BYTE_LEVELS = np.arange(256, dtype=np.float64)
 
 
 class TfliteModel:
-    """One graph, ready to run on the CPU.
+    """A bundle's graph, or its two graphs, ready to run on the CPU.
 
     Args:
-        bundle: a verified bundle; its graph is parsed here for the first time.
+        bundle: a verified bundle; its graphs are parsed here for the first time.
         threads: threads of the interpreter. More than one helps on an idle machine and can hurt on a busy one.
 
     Raises:
-        BundleError: the graph cannot be loaded, or is not what the manifest says.
+        BundleError: a graph cannot be loaded, or is not what the manifest says.
     """
 
     device = "cpu"
 
     def __init__(self, bundle: ModelBundle, threads: int = 1) -> None:
-        spec, out = bundle.manifest.input, bundle.manifest.output
-        try:
-            # From bytes: a mapped file that is truncated under way would kill the process.
-            self._interpreter = Interpreter(model_content=bundle.model, num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise BundleError(f"{bundle.bundle_id}: the model cannot be loaded ({error})") from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise BundleError(f"{bundle.bundle_id}: expected one input and one output")
-        shape = (1, spec.height, spec.width, 3)
-        _check_tensor(bundle, "input", inputs[0], spec, shape)
-        _check_tensor(bundle, "output", outputs[0], out, shape)
-        self._input = inputs[0]["index"]
-        self._output_view = self._interpreter.tensor(outputs[0]["index"])
+        manifest = bundle.manifest
+        spec, out, self._term = manifest.input, manifest.output, manifest.term
+        name = bundle.bundle_id
+        self._interpreter = load_graph(bundle.model, name, threads)
+        self._input, given = _only(name, "input", self._interpreter.get_input_details())
+        self._tiles = None if spec.tiles is None else _TiledPicture(spec)
+        side = (spec.height, spec.width) if spec.tiles is None else (spec.tiles.side, spec.tiles.side)
+        _check_tensor(name, "input", given, spec, (1, *side, 3))
+        outputs = sort_outputs(self._interpreter.get_output_details())
+        if len(outputs) != (1 if self._term is None else 2):
+            raise BundleError(
+                f"{name}: expected {1 if self._term is None else 2} outputs, the model has {len(outputs)}"
+            )
+        _check_tensor(name, "output", outputs[0], out, (1, *side, 3) if out.kind == "reconstruction" else None)
+        self._output, self._output_view = out, self._interpreter.tensor(outputs[0]["index"])
+        if self._term is not None:
+            _check_tensor(name, "second output", outputs[1], self._term, (1, 1))
+            self._term_view = self._interpreter.tensor(outputs[1]["index"])
+        self._kind: str = out.kind
+        self._head: Interpreter | None = None
+        if manifest.head is not None and bundle.head is not None:
+            self._load_head(name, bundle.head, manifest.head, tuple(outputs[0]["shape"]), threads)
         self._table = byte_table(spec)
-        self._reader = OutputReader(out, (spec.height, spec.width))
+        self._reader = OutputReader(out, side)
 
     def feed(self, picture: UInt8Array) -> None:
         """Put a picture, uint8 (h, w, 3), into the model's input."""
         # Without a table the camera's bytes are the model's numbers already.
         values = picture if self._table is None else self._table[picture]
-        self._interpreter.set_tensor(self._input, values[np.newaxis])
+        if self._tiles is None:
+            self._interpreter.set_tensor(self._input, values[np.newaxis])
+        else:
+            self._tiles.values = values
 
     def invoke(self) -> None:
-        """Run the graph.
+        """Run the graph, tile by tile where there are tiles, then the head where there is one.
 
         Raises:
             RuntimeError: the interpreter failed.
         """
+        if self._tiles is not None:
+            self._tiles.begin()
+            for window in self._tiles.windows:
+                self._interpreter.set_tensor(self._input, self._tiles.values[window][np.newaxis])
+                self._interpreter.invoke()
+                self._tiles.add(window, self._reader.levels(self._output_view()[0]))
+            return
         self._interpreter.invoke()
+        if self._head is not None:
+            self._head.set_tensor(self._head_input, real_values(self._output_view(), self._output))
+            self._head.invoke()
 
     def output_levels(self, grey: bool = False) -> Float32Array:
         """The reconstruction in grey levels 0..255; see `OutputReader.levels`."""
+        if self._tiles is not None:
+            whole = self._tiles.mean()
+            return cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY) if grey else whole  # type: ignore[return-value]
         # A view of the tensor, not a copy; it must be gone before the next invoke.
         return self._reader.levels(self._output_view()[0], grey)
+
+    def output_map(self) -> Float32Array:
+        """The anomaly map in real units, float32 (h', w'); of one pixel where the graph gives a score."""
+        stored = self._output_view() if self._head is None else self._head_view()
+        values = real_values(stored, self._output) if self._head is None else np.array(stored)
+        return values.reshape(1, 1) if self._kind == "score" else values[0, :, :, 0]
+
+    def output_term(self) -> float:
+        """The second output in real units; 0 where there is none."""
+        return 0.0 if self._term is None else float(real_values(self._term_view(), self._term)[0, 0])
+
+    @property
+    def gives_reconstruction(self) -> bool:
+        """Whether the output is to be compared with the picture."""
+        return self._kind == "reconstruction"
+
+    def _load_head(self, name: str, graph: bytes, spec: HeadSpec, features: tuple[int, ...], threads: int) -> None:
+        self._head, self._kind = load_graph(graph, name, threads), spec.kind
+        self._head_input, given = _only(name, "head's input", self._head.get_input_details())
+        output, returned = _only(name, "head's output", self._head.get_output_details())
+        _check_tensor(name, "head's input", given, Quantity(dtype="float32"), features)
+        _check_tensor(name, "head's output", returned, OutputSpec(kind=spec.kind, dtype="float32"), None)
+        self._head_view = self._head.tensor(output)
+
+
+class _TiledPicture:
+    """Where the tiles of a picture lie, and their results put together: the mean where they overlap."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        assert spec.tiles is not None
+        side, stride = spec.tiles.side, spec.tiles.stride
+        self.windows = [
+            (slice(top, top + side), slice(left, left + side))
+            for top in tile_starts(spec.height, side, stride)
+            for left in tile_starts(spec.width, side, stride)
+        ]
+        self.values: np.ndarray[Any, Any] = np.empty(0)
+        self._sum = np.zeros((spec.height, spec.width, 3), np.float32)
+        count = np.zeros((spec.height, spec.width, 1), np.float32)
+        for window in self.windows:
+            count[window] += 1
+        self._share = np.reciprocal(count)
+
+    def begin(self) -> None:
+        self._sum[:] = 0
+
+    def add(self, window: tuple[slice, slice], levels: Float32Array) -> None:
+        self._sum[window] += levels
+
+    def mean(self) -> Float32Array:
+        whole: Float32Array = self._sum * self._share
+        return whole
+
+
+def tile_starts(extent: int, side: int, stride: int) -> list[int]:
+    """Where tiles begin along one axis, pixels; the last one ends with the picture."""
+    starts = list(range(0, extent - side, stride))
+    return [*starts, extent - side]
 
 
 class OutputReader:
@@ -125,23 +209,69 @@ def byte_table(spec: InputSpec) -> np.ndarray[Any, Any] | None:
     return stored
 
 
-def _check_tensor(
-    bundle: ModelBundle, name: str, detail: dict[str, Any], spec: InputSpec | OutputSpec, shape: tuple[int, ...]
-) -> None:
+def real_values(stored: np.ndarray[Any, Any], spec: Quantity) -> Float32Array:
+    """Stored numbers as real ones, float32 of the same shape: (stored - zero point) * scale."""
+    if spec.dtype == "float32":
+        return np.array(stored, dtype=np.float32)
+    return (stored.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
+
+
+def load_graph(content: bytes, name: str, threads: int = 1) -> Interpreter:
+    """An interpreter with its tensors allocated.
+
+    Raises:
+        BundleError: the graph cannot be loaded; `name` is who it belongs to.
+    """
+    try:
+        # From bytes: a mapped file that is truncated under way would kill the process.
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(f"{name}: the model cannot be loaded ({error})") from error
+    return interpreter
+
+
+def sort_outputs(details: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The main output first: the converter keeps no order, and a second output is always (1, 1)."""
+    return sorted(details, key=lambda detail: -len(detail["shape"]))
+
+
+def _only(name: str, what: str, details: Sequence[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    if len(details) != 1:
+        raise BundleError(f"{name}: expected one {what}, the model has {len(details)}")
+    return details[0]["index"], details[0]
+
+
+def _check_tensor(name: str, what: str, detail: dict[str, Any], spec: Quantity, shape: tuple[int, ...] | None) -> None:
+    """Hold a tensor against the manifest; without a shape, against what the kind of output allows."""
     scale, zero_point = detail["quantization"]
     if spec.dtype == "float32":
         scale, zero_point = 1.0, 0
-    found = (np.dtype(detail["dtype"]).name, tuple(int(n) for n in detail["shape"]))
+    has = tuple(int(n) for n in detail["shape"])
+    if shape is None:
+        kind = getattr(spec, "kind", None)
+        fits = {"anomaly_map": len(has) == 4 and has[3] == 1 and min(has) > 0, "score": has == (1, 1)}
+        shape = has if fits.get(str(kind), min(has, default=0) > 0) else ()
+    found = (np.dtype(detail["dtype"]).name, has)
     same_scale = math.isclose(scale, spec.scale, rel_tol=1e-6) and zero_point == spec.zero_point
-    if found != (spec.dtype, shape) or not same_scale:
+    if found != (spec.dtype, tuple(int(n) for n in shape)) or not same_scale:
+        kind = getattr(spec, "kind", "")
         raise BundleError(
-            f"{bundle.bundle_id}: the manifest says {name} {spec.dtype} {shape} scale {spec.scale} zero point"
+            f"{name}: the manifest says {what} {spec.dtype} {shape or kind} scale {spec.scale} zero point"
             f" {spec.zero_point}, the model has {found[0]} {found[1]} scale {scale} zero point {zero_point}"
         )
 
 
-def describe_model(model: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Number formats of a graph's input and output, as the manifest writes them.
+class Described(NamedTuple):
+    """Number formats of a graph's tensors, as the manifest writes them; `term` is None without a second output."""
+
+    input: dict[str, Any]
+    output: dict[str, Any]
+    term: dict[str, Any] | None
+
+
+def describe_model(model: bytes) -> Described:
+    """Number formats of a graph's input and outputs.
 
     Raises:
         BundleError: the graph cannot be loaded.
@@ -150,9 +280,9 @@ def describe_model(model: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
         interpreter = Interpreter(model_content=model)
     except (ValueError, RuntimeError) as error:
         raise BundleError(f"the model cannot be loaded ({error})") from error
-    described = []
-    for detail in (interpreter.get_input_details()[0], interpreter.get_output_details()[0]):
+    described: list[dict[str, Any]] = []
+    for detail in (interpreter.get_input_details()[0], *sort_outputs(interpreter.get_output_details())):
         dtype = np.dtype(detail["dtype"]).name
         scale, zero_point = (1.0, 0) if dtype == "float32" else detail["quantization"]
         described.append({"dtype": dtype, "scale": float(scale), "zero_point": int(zero_point)})
-    return described[0], described[1]
+    return Described(described[0], described[1], described[2] if len(described) > 2 else None)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_app.domain import Box, Float32Array, UInt8Array
-from edge_app.manifest import ScoringSpec
+from edge_app.manifest import ScoringSpec, TermSpec
 
 LEVELS = 255.0
 # Measured: the error of float32 is at most 1e-6 times mu_d^2 against the denominator.
@@ -119,17 +119,24 @@ class Scorer:
     their difference (Gaussian window of `l2_sigma_px`), channels averaged. `anomaly_map` judges each pixel against
     what is normal for it, (raw - mean) / spread of the good parts there, where the bundle has those statistics;
     `two_sided` counts a place that is more alike than it ever is on a good part too, which is how a missing hole
-    shows. `score` is the highest value that a whole square of `min_defect_side_px` reaches, so that a smaller spot
-    cannot make a part NG by itself.
+    shows. `score` is map_weight times the highest value that a whole square of `min_defect_side_px` reaches, so that a
+    smaller spot cannot make a part NG by itself; and where the model gives a second number, that one's standing among
+    the good parts is added.
+
+    A model that gives the map itself comes in by `spread_map`, one that gives a reconstruction by `raw_map`; both are
+    smoothed with a Gaussian of `smoothing_sigma_px`.
 
     Args:
         spec: the manifest's `scoring`.
         size: height and width of the model's picture.
         statistics: float32 (2, h, w), mean and spread, or None.
+        term: the manifest's `term`, or None.
     """
 
-    def __init__(self, spec: ScoringSpec, size: tuple[int, int], statistics: Float32Array | None) -> None:
-        self._spec = spec
+    def __init__(
+        self, spec: ScoringSpec, size: tuple[int, int], statistics: Float32Array | None, term: TermSpec | None = None
+    ) -> None:
+        self._spec, self._term, self._size = spec, term, size
         self._grey = spec.channels == "grey"
         shape = size if self._grey else (*size, 3)
         self._ssim = SsimMap(shape, spec.ssim_window, spec.ssim_sigma, spec.data_range)
@@ -167,7 +174,23 @@ class Scorer:
             rms = cv2.sqrt(local)
             np.multiply(rms, np.float32(self._spec.l2_weight / LEVELS), out=rms)
             raw = rms if raw is None else np.add(raw, rms, out=raw)  # type: ignore[assignment]
-        return raw  # type: ignore[return-value]
+        return self._smoothed(raw)  # type: ignore[arg-type]
+
+    def spread_map(self, values: Float32Array) -> Float32Array:
+        """A map that the model gives, over the whole picture.
+
+        Args:
+            values: float32 (h', w') of any size, higher is more anomalous.
+
+        Returns:
+            float32 (h, w), between the model's places linear; a new array.
+        """
+        height, width = self._size
+        return self._smoothed(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
+
+    def _smoothed(self, raw: Float32Array) -> Float32Array:
+        sigma = self._spec.smoothing_sigma_px
+        return raw if sigma == 0 else cv2.GaussianBlur(raw, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)  # type: ignore[return-value]
 
     def anomaly_map(self, raw: Float32Array) -> Float32Array:
         """Judge each pixel against what is normal for it.
@@ -185,11 +208,18 @@ class Scorer:
                 np.abs(raw, out=raw)
         return raw
 
-    def score(self, anomaly_map: Float32Array) -> float:
-        """The image score; NaN when any pixel of the map is not finite."""
+    def score(self, anomaly_map: Float32Array, term: float = 0.0) -> float:
+        """The image score; NaN when any pixel of the map, or the model's second number `term`, is not finite."""
         # Extremes pass on what is not finite; an erosion may swallow it.
         if not np.isfinite(np.max(anomaly_map)) or not np.isfinite(np.min(anomaly_map)):
             return float("nan")
+        score = self._spec.map_weight * self.peak(anomaly_map)
+        if self._term is not None:
+            score += self._term.weight * (term - self._term.mean) / self._term.spread
+        return score
+
+    def peak(self, anomaly_map: Float32Array) -> float:
+        """The highest value that a whole smallest defect reaches."""
         return float(np.max(self._eroded(anomaly_map)))
 
     def regions(self, anomaly_map: Float32Array, pixel_threshold: float) -> list[Region]:

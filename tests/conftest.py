@@ -27,6 +27,23 @@ def demo_bundle_path() -> Path:
     return REPOSITORY / "models" / "demo.bundle"
 
 
+@pytest.fixture(scope="session")
+def table_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle fitted to the drawn table of `tables.py`; the table lies beside it as parts.csv."""
+    from tables import drawn_rows, write_csv
+
+    from trainer.table_data import Options, survey
+    from trainer.table_fit import fit_table
+
+    folder = tmp_path_factory.mktemp("table")
+    table = write_csv(folder / "parts.csv", drawn_rows(600, anomalous_every=10))
+    options = Options(
+        table, folder / "parts.bundle", label="state", good="ok", epochs=60, folds=2, false_reject_rate=0.05
+    )
+    fit_table(options, survey(options), lambda epochs: None, lambda run, epochs, loss: None)
+    return options.out
+
+
 @pytest.fixture(autouse=True)
 def _quiet_logs(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield

@@ -13,6 +13,8 @@ from scipy import stats
 
 from edge_app.errors import DataError
 
+# Fewer cannot even be split into parts to learn from and parts to score.
+FEWEST = 5
 MIN_GOOD_PARTS = 30
 FALLBACK_RATE = 0.05
 _BOUND_CONFIDENCE = 0.95
@@ -53,12 +55,11 @@ def check_enough(n_good: int, asked_rate: float) -> None:
     """
     if not 0 < asked_rate < 1:
         raise DataError(f"--false-reject-rate {asked_rate}: give a share between 0 and 1, such as 0.01")
-    least = parts_needed(max(asked_rate, FALLBACK_RATE))
-    if n_good < least:
+    if n_good < FEWEST:
         raise DataError(
-            f"{n_good} good parts are too few: {least} are needed for any threshold, {MIN_GOOD_PARTS} for a"
+            f"{n_good} good parts are too few: {FEWEST} are needed for any threshold, {MIN_GOOD_PARTS} for a"
             f" false-reject rate of {asked_rate:.3g}, {parts_needed(asked_rate)} to set it without a fitted tail; add"
-            f" good pictures, or ask for --false-reject-rate {math.ceil(100 / (n_good + 1)) / 100:.2f}"
+            " good pictures"
         )
 
 
@@ -69,7 +70,8 @@ def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rat
     is rejected with a probability of at most `rate` if it is exchangeable with these (Vovk, Gammerman & Shafer,
     "Algorithmic Learning in a Random World", 2005). With fewer, but at least 30: a generalised Pareto tail over the
     upper fifth (at least 10), fitted by probability-weighted moments (Hosking & Wallis, Technometrics 1987), shape
-    held within +-0.5. Below 30 parts: conformal at 5 % at best, and `sufficient` is False.
+    held within +-0.5. Below 30 parts `sufficient` is False: conformal at 5 % at best, and below 19 at 1 / (n + 1), just
+    above the highest score there is.
 
     Args:
         scores: anomaly scores of good parts, each from a model that did not see that part.
@@ -85,7 +87,7 @@ def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rat
     check_enough(n, asked_rate)
     enough = parts_needed(asked_rate)
     sufficient = n >= MIN_GOOD_PARTS
-    rate = asked_rate if sufficient else max(asked_rate, FALLBACK_RATE)
+    rate = asked_rate if sufficient else max(asked_rate, FALLBACK_RATE, 1 / (n + 1))
     rule: Literal["conformal", "fitted_tail"]
     if n >= parts_needed(rate):
         rule = "conformal"

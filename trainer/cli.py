@@ -1,12 +1,14 @@
 """The command `trainer`.
 
-Exit codes: 0 done, 2 wrong usage, 4 refused with one line that says why, 130 interrupted (the same command goes on).
+Exit codes: 0 done, 1 done but for cells of a benchmark that failed, 2 wrong usage, 4 refused with one line that says
+why, 130 interrupted (the same command goes on).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +18,9 @@ from typing import Any
 from tqdm import tqdm
 
 from edge_app import __version__
-from edge_app.errors import KensaError
+from edge_app.errors import DataError, KensaError
+from trainer import table_cli
+from trainer.names import DETECTOR_NAMES
 from trainer.quiet import native_stderr_held
 
 EXIT_OK, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 4, 130
@@ -32,12 +36,21 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="good pictures in, one bundle out")
     fit.add_argument("data", type=Path, help="a folder of good pictures, or the MVTec AD layout")
     fit.add_argument("--out", type=Path, required=True, metavar="X.bundle")
-    fit.add_argument("--detector", choices=("cae", "ssim_ae"), default="cae")
+    fit.add_argument("--detector", choices=DETECTOR_NAMES, default="cae", help="see `trainer detectors`")
     fit.add_argument("--product", help="default: the data folder's name")
-    fit.add_argument("--size", type=int, help="side of the model's picture (default: cae 256, ssim_ae 128)")
-    fit.add_argument("--loss", choices=("l2", "ssim", "l2+ssim"), help="default: cae l2, ssim_ae ssim")
-    fit.add_argument("--epochs", type=int, metavar="N", help="default: about 800 training steps")
-    fit.add_argument("--precision", choices=("float32", "float16", "dynamic", "int8"), default="int8")
+    fit.add_argument("--size", type=int, help="side of the inspected picture (default: the detector's)")
+    fit.add_argument("--loss", choices=("l2", "ssim", "l2+ssim"), help="default: the detector's")
+    fit.add_argument("--epochs", type=int, metavar="N", help="default: as many as come to --steps")
+    fit.add_argument("--steps", type=int, metavar="N", help="training steps (default: the detector's)")
+    fit.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
+                     help="one of the detector's own settings; may be given again")  # fmt: skip
+    fit.add_argument("--backbone-weights", type=Path, metavar="FILE",
+                     help="ImageNet weights (.h5) in place of fetching them")  # fmt: skip
+    fit.add_argument("--texture", action="store_true", help="learn a texture from tiles of 128 pixels")
+    fit.add_argument("--align", action=argparse.BooleanOptionalAction, default=None,
+                     help="turn and shift each part into place first (default: the detector's)")  # fmt: skip
+    fit.add_argument("--precision", choices=("auto", "int8", "int8+float", "int16x8", "dynamic", "float16", "float32"),
+                     default="auto", help="auto: the cheapest that keeps the float model's verdicts")  # fmt: skip
     fit.add_argument("--false-reject-rate", type=float, default=0.01, metavar="RATE")
     fit.add_argument("--folds", type=int, default=3, help="good parts are scored by models that did not see them")
     fit.add_argument("--seed", type=int, default=0)
@@ -45,12 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--report", type=Path, metavar="DIR", help="write report.html here")
     fit.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
     fit.add_argument("--allow-parity-loss", action="store_true", help="ship a model that loses verdicts; recorded")
-    fit.add_argument("--channels", choices=("colour", "grey"), default="colour")
-    fit.add_argument("--ssim-weight", type=float, default=1.0)
-    fit.add_argument("--l2-weight", type=float, default=40.0)
-    fit.add_argument("--pixel-statistics", action=argparse.BooleanOptionalAction, default=True,
+    fit.add_argument("--channels", choices=("colour", "grey"), help="of the reconstruction that are compared")
+    fit.add_argument("--ssim-weight", type=float, help="of 1 - SSIM in the anomaly map")
+    fit.add_argument("--l2-weight", type=float, help="of the root mean square difference in the anomaly map")
+    fit.add_argument("--map-weight", type=float, help="of the anomaly map in the image score")
+    fit.add_argument("--term-weight", type=float, help="of the model's second number in the image score")
+    fit.add_argument("--smoothing-sigma", type=float, metavar="PX", dest="smoothing_sigma_px",
+                     help="Gaussian smoothing of the anomaly map")  # fmt: skip
+    fit.add_argument("--pixel-statistics", action=argparse.BooleanOptionalAction, default=None,
                      help="judge each pixel against what is normal for it")  # fmt: skip
-    fit.add_argument("--two-sided", action=argparse.BooleanOptionalAction, default=True,
+    fit.add_argument("--two-sided", action=argparse.BooleanOptionalAction, default=None,
                      help="with --pixel-statistics: too alike is anomalous too")  # fmt: skip
     fit.add_argument("--min-defect-area", type=float, default=4.0, metavar="PX", dest="min_defect_area_px",
                      help="smallest defect, in pixels of the model's picture")  # fmt: skip
@@ -60,7 +77,27 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("bundle", type=Path)
     evaluate.add_argument("data", type=Path, help="MVTec AD layout, with test/good and test/<defect>")
     evaluate.add_argument("--json", action="store_true")
+    evaluate.add_argument("--latent-search", type=int, nargs="?", const=500, metavar="STEPS",
+                          help="anogan: also search each part's latent, as the first paper does")  # fmt: skip
     evaluate.set_defaults(handler=_evaluate)
+
+    table_cli.add_commands(commands)
+
+    detectors = commands.add_parser("detectors", help="the detectors with their settings")
+    detectors.set_defaults(handler=_detectors)
+
+    bench = commands.add_parser("benchmark", help="every detector on every category, in tables and pictures")
+    bench.add_argument("root", type=Path, help="folder of categories, each in the MVTec AD layout")
+    bench.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets tables, pictures and bundles")
+    bench.add_argument("--detectors", required=True, metavar="cae,vae,...", help="a word may carry a loss: cae:ssim")
+    bench.add_argument("--categories", metavar="a,b", help="default: every folder that has train/good")
+    bench.add_argument("--jobs", type=int, default=1, metavar="N", help="how many are fitted at once")
+    bench.add_argument("--steps", type=int, metavar="N", help="training steps a model (default: the detector's)")
+    bench.add_argument("--folds", type=int, default=3, metavar="N")
+    bench.add_argument("--seed", type=int, default=0)
+    bench.add_argument("--backbone-weights", type=Path, metavar="FILE", help="for detectors that start from some")
+    bench.add_argument("--false-reject-rate", type=float, default=0.01, metavar="RATE")
+    bench.set_defaults(handler=_benchmark)
 
     line = commands.add_parser("draw-line", help="draw the synthetic line's parts as a data folder")
     line.add_argument("out", type=Path)
@@ -81,7 +118,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         from trainer.fit import Options, fit
 
     given = {key: value for key, value in vars(arguments).items() if key not in {"command", "handler", "report"}}
-    options = Options(**given)
+    options = Options(**{**given, "settings": _pairs(given["settings"])})
     with tqdm(unit="epoch", dynamic_ncols=True, file=sys.stderr) as bar:
 
         def on_plan(epochs: int) -> None:
@@ -89,7 +126,8 @@ def _fit(arguments: argparse.Namespace) -> int:
 
         def on_epoch(run: str, _epoch: int, loss: float) -> None:
             bar.set_description(run, refresh=False)
-            bar.set_postfix(loss=f"{loss:.5f}", refresh=False)
+            if math.isfinite(loss):
+                bar.set_postfix(loss=f"{loss:.5f}", refresh=False)
             bar.update()
 
         try:
@@ -106,18 +144,44 @@ def _fit(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE words as a dict."""
+    pairs = [word.partition("=") for word in words]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise DataError(f"--set {wrong[0]}: give NAME=VALUE, such as latent=32")
+    return {name: value for name, _, value in pairs}
+
+
+def _detectors(arguments: argparse.Namespace) -> int:
+    with native_stderr_held():
+        from trainer.detectors import DETECTORS
+
+    for detector in DETECTORS.values():
+        settings = "".join(f"  --set {name}={value}" for name, value in detector.settings.items())
+        print(f"{detector.name:<20}{detector.summary}\n{'':<20}--size {detector.size}{settings}")
+    return EXIT_OK
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from edge_app.bundle import read_bundle
     from trainer.data import open_data_set
     from trainer.evaluate import evaluate
 
-    data_set = open_data_set(arguments.data)
+    data_set, bundle = open_data_set(arguments.data), read_bundle(arguments.bundle)
     with tqdm(total=len(data_set.test), unit="part", dynamic_ncols=True, file=sys.stderr) as bar:
-        results = evaluate(read_bundle(arguments.bundle), data_set, bar.update)
+        results = evaluate(bundle, data_set, bar.update)
+        for note in results.notes:
+            bar.write(note, file=sys.stderr)
+    figures = dict(results.figures)
+    if arguments.latent_search is not None:
+        with native_stderr_held():
+            from trainer.evaluate import evaluate_search
+        with tqdm(total=len(data_set.test), unit="search", dynamic_ncols=True, file=sys.stderr) as bar:
+            figures["latent_search"] = evaluate_search(bundle, data_set, arguments.latent_search, bar.update)
     if arguments.json:
-        print(json.dumps(results.figures, sort_keys=True))
+        print(json.dumps(figures, sort_keys=True))
     else:
-        _print_figures(results.figures)
+        _print_figures(figures)
     return EXIT_OK
 
 
@@ -148,6 +212,9 @@ def _print_figures(figures: dict[str, Any]) -> None:
         if figures.get(key):
             value = figures[key]
             print(f"{key.replace('_', ' '):<22}{value['value']:.4f}  ({value['low']:.4f} to {value['high']:.4f})")
+    if found := figures.get("latent_search"):
+        value = found["image_auroc"]
+        print(f"by search, {found['steps']} steps   {value['value']:.4f}  ({value['low']:.4f} to {value['high']:.4f})")
     for key in ("pixel_auroc", "aupro"):
         if figures.get(key) is not None:
             print(f"{key.replace('_', ' '):<22}{figures[key]:.4f}")

@@ -1,71 +1,117 @@
-"""Scores of good parts from models that did not see them, and what is normal for each pixel."""
+"""Scores of good parts from models that did not see them, and what is normal for good parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from edge_app.domain import Float32Array, UInt8Array
+from edge_app.align import TemplateAligner
+from edge_app.domain import UInt8Array
 from edge_app.inspector import Inspector
-from trainer.export import Precision, assemble, to_tflite
+from edge_app.manifest import Precision
+from trainer.export import Graphs, Layout, Normal, assemble, export
 from trainer.training import Trained
 
 
-def cross_score(
-    trained: Trained, precision: Precision, scoring: dict[str, Any], use_statistics: bool
-) -> tuple[list[float], list[float]]:
+@dataclass(slots=True)
+class CrossScores:
+    """Of each good part, from a model that did not see it.
+
+    Attributes:
+        scores: image scores.
+        peaks: highest value of the anomaly map, where a whole smallest defect fits.
+        typical: value that 5 % of the map's pixels exceed.
+    """
+
+    scores: list[float]
+    peaks: list[float]
+    typical: list[float]
+
+
+def layout_of(trained: Trained) -> Layout:
+    """What the manifest will say of a trained detector's graphs."""
+    plan = trained.plan
+    head_kind = "anomaly_map" if plan.detector.kind == "features" else None
+    return Layout(plan.size, plan.detector.kind, head_kind, plan.tile, trained.template)
+
+
+def seen_by_model(trained: Trained, indices: Iterable[int] | None = None) -> UInt8Array:
+    """Good parts as the model sees them: in place, and cut to its size; uint8 (N, side, side, 3)."""
+    pictures = trained.pictures if indices is None else trained.pictures[list(indices)]
+    if trained.template is not None:
+        aligner = TemplateAligner(trained.template)
+        pictures = np.stack([aligner.align(picture)[0] for picture in pictures])
+    tile = trained.plan.tile
+    return pictures if tile is None else pictures[:, :tile, :tile]
+
+
+def cross_score(trained: Trained, precision: Precision, scoring: dict[str, Any], use_statistics: bool) -> CrossScores:
     """Score every good part with a model that did not see it, exported just as the final one will be.
 
     Args:
-        trained: with the model of each fold.
+        trained: with the network of each fold.
         precision: of the exported models.
         scoring: the manifest's `scoring`, without `normal_statistics`.
         use_statistics: judge each pixel against the good parts that the fold's model was trained on.
 
-    Returns:
-        for each good part: its score, and the value that 5 % of its map's pixels exceed.
+    Raises:
+        DataError: the network cannot be converted so.
     """
-    n = len(trained.pictures)
-    scores, typical = [0.0] * n, [0.0] * n
-    for kept, held_out, keras_model in trained.folds:
-        seen = trained.pictures[kept]
-        model = to_tflite(keras_model, precision, seen)
-        statistics = normal_statistics(model, trained.plan.size, seen, scoring) if use_statistics else None
-        inspector = Inspector(assemble(model, trained.plan.size, scoring, statistics, {}))
+    n, layout = len(trained.pictures), layout_of(trained)
+    found = CrossScores([0.0] * n, [0.0] * n, [0.0] * n)
+    for kept, held_out, network in trained.folds:
+        graphs = export(network, precision, seen_by_model(trained, kept))
+        normal = learn_normal(graphs, layout, trained.pictures[kept], scoring, use_statistics)
+        inspector = Inspector(assemble(graphs, layout, scoring, normal, {}))
         for index in held_out:
-            values = inspector.anomaly_map(inspector.raw_map(trained.pictures[index]))
-            scores[index] = inspector.score(values)
-            typical[index] = float(np.quantile(values, 0.95))
-    return scores, typical
+            values, score = inspector.judged(inspector.found(trained.pictures[index]))
+            found.scores[index], found.peaks[index] = score, inspector.peak(values)
+            found.typical[index] = float(np.quantile(values, 0.95))
+    return found
 
 
-def normal_statistics(model: bytes, size: int, pictures: UInt8Array, scoring: dict[str, Any]) -> Float32Array:
-    """What is normal for each pixel.
+def learn_normal(
+    graphs: Graphs, layout: Layout, pictures: UInt8Array, scoring: dict[str, Any], use_statistics: bool
+) -> Normal:
+    """What is normal for each pixel of the raw map, and for the model's second number.
 
     Args:
-        model: the exported graph.
-        size: side of its picture, pixels.
+        graphs: the exported network.
+        layout: what the manifest says of it.
         pictures: uint8 (N, size, size, 3), good parts.
         scoring: the manifest's `scoring`, without `normal_statistics`.
+        use_statistics: learn the pixels too.
 
     Returns:
-        float32 (2, size, size): mean and spread of the good parts' raw maps; the spread is positive.
+        mean and spread; spreads are positive.
     """
-    inspector = Inspector(assemble(model, size, scoring, None, {}))
-    total, squares = np.zeros((size, size)), np.zeros((size, size))
+    inspector = Inspector(assemble(graphs, layout, scoring, Normal(), {}))
+    has_term = inspector.bundle.manifest.term is not None
+    if not use_statistics and not has_term:
+        return Normal()
+    total, squares, terms = np.zeros((layout.size, layout.size)), np.zeros((layout.size, layout.size)), []
     for picture in pictures:
-        raw = inspector.raw_map(picture).astype(np.float64)
+        found = inspector.found(picture)
+        raw = found.raw_map.astype(np.float64)
         total += raw
         squares += raw * raw
-    mean = total / len(pictures)
-    variance = np.maximum(squares / len(pictures) - mean**2, 0)
-    # Few parts know little of one pixel alone: the typical spread of all pixels is added to each.
-    spread = np.sqrt(variance + np.median(variance))
-    return np.stack([mean, np.maximum(spread, 1e-4)]).astype(np.float32)
+        terms.append(found.term)
+    normal = Normal()
+    if has_term:
+        normal = replace(normal, term=(float(np.mean(terms)), max(float(np.std(terms)), 1e-6)))
+    if use_statistics:
+        mean = total / len(pictures)
+        variance = np.maximum(squares / len(pictures) - mean**2, 0)
+        # Few parts know little of one pixel alone: the typical spread of all pixels is added to each.
+        spread = np.sqrt(variance + np.median(variance))
+        statistics = np.stack([mean, np.maximum(spread, 1e-4)]).astype(np.float32)
+        normal = replace(normal, statistics=statistics)
+    return normal
 
 
 def scores_of(inspector: Inspector, pictures: Iterable[UInt8Array]) -> list[float]:
     """The image score of each picture, uint8 (size, size, 3)."""
-    return [inspector.score(inspector.anomaly_map(inspector.raw_map(picture))) for picture in pictures]
+    return [inspector.judged(inspector.found(picture))[1] for picture in pictures]

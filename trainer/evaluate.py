@@ -18,7 +18,7 @@ from edge_app.domain import Float32Array, Frame, Inspection, Verdict, utc_now
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector
 from edge_app.pictures import read_picture
-from trainer.data import DataSet, TestPart, read_mask
+from trainer.data import DataSet, TestPart, load_pictures, read_mask
 
 MAX_FPR = 0.3
 _BOOTSTRAP_ROUNDS = 1000
@@ -31,18 +31,21 @@ class Results:
     Attributes:
         figures: the manifest's `evaluation`.
         milliseconds: inspection time of each part, decoding left out.
+        notes: what is to be known of the figures: pictures and masks that cannot be read or are not there.
     """
 
     parts: list[TestPart] = field(default_factory=list)
     inspections: list[Inspection] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def evaluate(bundle: ModelBundle, data_set: DataSet, on_part: Callable[[], None] = lambda: None) -> Results:
     """Inspect every test part.
 
-    A picture that cannot be read is a NO VERDICT: it counts as neither GOOD nor NG, and has no score to rank.
+    A picture that cannot be read is a NO VERDICT: it counts as neither GOOD nor NG, and has no score to rank. A part
+    whose mask cannot be read or is missing takes no part in the pixel figures. Both stand in the notes.
 
     Args:
         bundle: what to evaluate.
@@ -50,7 +53,7 @@ def evaluate(bundle: ModelBundle, data_set: DataSet, on_part: Callable[[], None]
         on_part: called after each.
 
     Raises:
-        DataError: the data has no test parts, or a mask cannot be read.
+        DataError: the data has no test parts.
         BundleError: the model cannot be loaded.
     """
     if not data_set.test:
@@ -63,8 +66,9 @@ def evaluate(bundle: ModelBundle, data_set: DataSet, on_part: Callable[[], None]
         on_part()
         try:
             frame = Frame(read_picture(part.path), index, time.monotonic(), utc_now(), part.path.name)
-        except DataError:
+        except DataError as error:
             unreadable += 1
+            results.notes.append(f"{part.path}: {error}")
             continue
         found = inspector.inspect(frame)
         results.parts.append(part)
@@ -75,10 +79,42 @@ def evaluate(bundle: ModelBundle, data_set: DataSet, on_part: Callable[[], None]
         labels.append(part.defect is not None)
         scores.append(found.score)
         if part.defect is None or part.mask_path is not None:
+            try:
+                mask = _mask_at(part, found.anomaly_map.values.shape, frame)
+            except DataError as error:
+                results.notes.append(f"{part.mask_path}: {error}; left out of the pixel figures")
+                continue
             maps.append(found.anomaly_map.values)
-            masks.append(_mask_at(part, found.anomaly_map.values.shape, frame))
+            masks.append(mask)
+    anomalous = [part for part in data_set.test if part.defect is not None]
+    without = sum(part.mask_path is None for part in anomalous)
+    if 0 < without < len(anomalous):
+        results.notes.append(f"{without} of {len(anomalous)} anomalous parts have no mask: pixel figures over the rest")
     results.figures = _figures(data_set, results, labels, scores, maps, masks, unreadable)
     return results
+
+
+def evaluate_search(
+    bundle: ModelBundle, data_set: DataSet, steps: int, on_part: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Image AUROC of an `anogan` bundle by searching each test part's latent, beside its one-pass encoder.
+
+    Raises:
+        DataError: the bundle has no generator, or the test parts are not of both kinds.
+    """
+    from trainer.latent_search import latent_search  # TensorFlow, which the rest of this module does without
+
+    pictures, labels = [], []
+    for part in data_set.test:
+        try:
+            pictures.append(load_pictures([part.path], bundle.manifest.input.height)[0][0])
+        except DataError:
+            continue  # `evaluate` has said so
+        labels.append(part.defect is not None)
+    if not any(labels) or all(labels):
+        raise DataError(f"{data_set.root}: --latent-search needs normal and anomalous test parts")
+    scores = latent_search(bundle, pictures, steps, on_part)
+    return {"steps": steps, "image_auroc": auroc_with_interval(labels, scores)}
 
 
 def _mask_at(part: TestPart, shape: tuple[int, ...], frame: Frame) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Keras to TFLite in four precisions, bundles from the result, and the proof that the verdicts stay."""
+"""Keras to TFLite in six precisions, bundles from the result, and the proof that the verdicts stay."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
+from tensorflow.lite.python.convert import ConverterError
 
 from edge_app.bundle import ModelBundle, build_bundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
-from edge_app.manifest import MODEL
-from edge_app.runtime import describe_model
+from edge_app.manifest import HEAD, MODEL, Precision
+from edge_app.runtime import describe_model, load_graph, sort_outputs
+from trainer.detector import Network
 from trainer.quiet import native_stderr_held
 
-Precision = Literal["float32", "float16", "dynamic", "int8"]
-PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "dynamic", "int8")
-STATISTICS = "normal_statistics.npy"
+PRECISIONS: tuple[Precision, ...] = ("int8", "int8+float", "int16x8", "dynamic", "float16", "float32")
+STATISTICS, TEMPLATE = "normal_statistics.npy", "template.png"
 
 # What the exported model may lose against its float self.
 MAX_FLIPS_SHARE, MAX_AUROC_LOSS, MAX_KERAS_ERROR = 0.02, 0.01, 1e-3
@@ -31,20 +33,96 @@ TOLERANCE = (
     f"label flips at most {MAX_FLIPS_SHARE:.0%} of the pictures, AUROC loss at most {MAX_AUROC_LOSS},"
     f" float graph within {MAX_KERAS_ERROR} of Keras"
 )
+TILE_STRIDE = 30
 _CORNER = 2
 _MAX_REPRESENTATIVE = 200
 
 
-def to_tflite(model: keras.Model, precision: Precision, representative: UInt8Array) -> bytes:
-    """Convert a trained model.
+class PrecisionError(DataError):
+    """A precision that this network cannot have; another may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a bundle's manifest says of its graphs, apart from their numbers.
+
+    Attributes:
+        size: side of the inspected picture, pixels.
+        kind: of the model's first output; `head_kind` of the head's.
+        tile: side of the tiles that the model sees, or None; they lie `TILE_STRIDE` pixels apart.
+        template: how a good part looks in place, uint8 (size, size, 3), or None.
+    """
+
+    size: int
+    kind: str = "reconstruction"
+    head_kind: str | None = None
+    tile: int | None = None
+    template: UInt8Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graphs:
+    """A network as TFLite flatbuffers."""
+
+    model: bytes
+    head: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """What is normal for good parts.
+
+    Attributes:
+        statistics: float32 (2, size, size), mean and spread of each pixel of the raw maps; None where not used.
+        term: mean and spread of the second output; None without one.
+    """
+
+    statistics: Float32Array | None = None
+    term: tuple[float, float] | None = None
+
+
+def export(network: Network, precision: Precision, representative: UInt8Array) -> Graphs:
+    """Convert a learnt network; with a head, the precision is the model's, and "int8+float" leaves the head alone.
 
     Args:
-        model: float32 (N, h, w, 3) in and out, 0..1.
-        precision: float32; float16 (weights); dynamic (int8 weights, float arithmetic); int8 (all, uint8 in and out).
-        representative: uint8 (N, h, w, 3), good pictures; used for int8 alone.
+        network: model and head.
+        precision: see `to_tflite`.
+        representative: uint8 (N, side, side, 3), what the model sees of good parts.
+
+    Raises:
+        PrecisionError: this network cannot be converted so.
+    """
+    if network.head is None:
+        return Graphs(to_tflite(network.model, precision, representative))
+    features = None
+    if precision in ("int8", "int16x8"):
+        features = np.concatenate([network.model.predict_on_batch(one) for [one] in _representative(representative)])
+    model = to_tflite(network.model, "int8" if precision == "int8+float" else precision, representative)
+    head_precision: Precision = "float32" if precision == "int8+float" else precision
+    return Graphs(model, to_tflite(network.head, head_precision, features, float_ends=True))
+
+
+def to_tflite(
+    model: keras.Model,
+    precision: Precision,
+    representative: UInt8Array | Float32Array | None,
+    float_ends: bool = False,
+) -> bytes:
+    """Convert one graph.
+
+    Args:
+        model: float32 (N, h, w, c) in.
+        precision: float32; float16 (weights); dynamic (int8 weights, float arithmetic); int8 (all, uint8 in and out);
+            int16x8 (int16 activations, int8 weights, float32 in and out).
+        representative: uint8 (N, h, w, 3), good pictures, or float32 (N, h, w, c) taken as they are; used for int8 and
+            int16x8 alone.
+        float_ends: float32 in and out also with int8.
 
     Returns:
         the TFLite flatbuffer.
+
+    Raises:
+        PrecisionError: the converter cannot do this graph in this precision.
     """
     # A graph with an open batch converts upsampling badly; the edge inspects one part at a time anyway.
     fixed = keras.models.clone_model(model, input_tensors=keras.Input(batch_shape=(1, *model.input_shape[1:])))
@@ -54,26 +132,74 @@ def to_tflite(model: keras.Model, precision: Precision, representative: UInt8Arr
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if precision == "int8":
+    if precision in ("int8", "int16x8"):
+        assert representative is not None
         converter.representative_dataset = lambda: _representative(representative)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+            if precision == "int8"
+            else tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
+    if precision == "int8" and not float_ends:
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.uint8
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_stderr_held():
         # "Statistics for quantized inputs were expected": they come from the representative pictures.
         warnings.simplefilter("ignore", UserWarning)
-        return bytes(converter.convert())
+        try:
+            return bytes(converter.convert())
+        except (ConverterError, RuntimeError, ValueError) as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            raise PrecisionError(
+                f"the {precision} model cannot be converted ({lines[0][:160] if lines else error})"
+            ) from error
 
 
-def _representative(pictures: UInt8Array) -> Iterator[list[Float32Array]]:
+def _representative(pictures: UInt8Array | Float32Array) -> Iterator[list[Float32Array]]:
     # Good parts alone may never reach black or white; a defect does. Corner patches of 0 and 1 make the input's scale
     # exactly 1/255 with zero point 0, so a camera's bytes go straight in and nothing is clipped.
     step = max(1, len(pictures) // _MAX_REPRESENTATIVE)
     for picture in pictures[::step][:_MAX_REPRESENTATIVE]:
+        if pictures.dtype != np.uint8:
+            yield [picture[np.newaxis]]
+            continue
         real = picture.astype(np.float32) / np.float32(255)
         real[:_CORNER, :_CORNER] = 0.0
         real[-_CORNER:, -_CORNER:] = 1.0
         yield [real[np.newaxis]]
+
+
+def keras_error(network: Network, graphs: Graphs, seen: UInt8Array) -> float:
+    """How far float32 graphs are from Keras, at worst.
+
+    Args:
+        network: what they were converted from.
+        graphs: in float32.
+        seen: uint8 (N, side, side, 3), what the model sees of a few pictures.
+
+    Returns:
+        the largest difference of any output; as a share of the output's largest value where that is above 1.
+    """
+    inputs = seen.astype(np.float32) / np.float32(255)
+    outputs = keras.tree.flatten(network.model.predict_on_batch(inputs))
+    worst = _graph_error(graphs.model, inputs, outputs)
+    if network.head is not None and graphs.head is not None:
+        worst = max(worst, _graph_error(graphs.head, outputs[0], [network.head.predict_on_batch(outputs[0])]))
+    return worst
+
+
+def _graph_error(graph: bytes, inputs: Float32Array, expected: list[Any]) -> float:
+    interpreter = load_graph(graph, "float32 graph")
+    wanted = sorted((np.asarray(output) for output in expected), key=lambda output: -output.ndim)
+    details = sort_outputs(interpreter.get_output_details())
+    worst = 0.0
+    for index, one in enumerate(inputs):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one[np.newaxis])
+        interpreter.invoke()
+        for detail, output in zip(details, wanted, strict=True):
+            error = np.abs(interpreter.get_tensor(detail["index"])[0] - output[index]).max()
+            worst = max(worst, float(error / max(1.0, np.abs(output).max())))
+    return worst
 
 
 def encode_statistics(statistics: Float32Array) -> bytes:
@@ -86,38 +212,50 @@ def encode_statistics(statistics: Float32Array) -> bytes:
 
 
 def assemble(
-    model: bytes,
-    size: int,
+    graphs: Graphs,
+    layout: Layout,
     scoring: dict[str, Any],
-    statistics: Float32Array | None,
+    normal: Normal,
     files: dict[str, bytes],
     **content: Any,
 ) -> ModelBundle:
     """A bundle from its parts; what `content` leaves out is filled in as a draft that can inspect but not be shipped.
 
     Args:
-        model: TFLite flatbuffer.
-        size: side of the model's picture.
-        scoring: the manifest's `scoring` without `normal_statistics`.
-        statistics: float32 (2, size, size) or None.
+        graphs: model and head.
+        layout: what the manifest says of them.
+        scoring: the manifest's `scoring` without `normal_statistics`; and `term_weight`.
+        normal: what is normal for good parts.
         files: further files by name; at least the golden samples.
         content: the manifest's other parts.
     """
-    given, returned = describe_model(model)
-    all_files = {MODEL: model, **files}
+    described = describe_model(graphs.model)
+    all_files = {MODEL: graphs.model, **files}
     scoring = dict(scoring)
-    if statistics is not None:
-        all_files[STATISTICS] = encode_statistics(statistics)
+    term_weight = scoring.pop("term_weight", 1.0)
+    if normal.statistics is not None:
+        all_files[STATISTICS] = encode_statistics(normal.statistics)
         scoring["normal_statistics"] = STATISTICS
     else:
         scoring["two_sided"] = False
-    manifest = {
+    manifest: dict[str, Any] = {
         **_DRAFT,
-        "input": {"height": size, "width": size, **given},
-        "output": {"kind": "reconstruction", **returned},
+        "input": {"height": layout.size, "width": layout.size, **described.input},
+        "output": {"kind": layout.kind, **described.output},
         "scoring": scoring,
         **content,
     }
+    if layout.tile is not None:
+        manifest["input"]["tiles"] = {"side": layout.tile, "stride": TILE_STRIDE}
+    if graphs.head is not None:
+        all_files[HEAD] = graphs.head
+        manifest["head"] = {"kind": layout.head_kind}
+    if described.term is not None:
+        mean, spread = normal.term or (0.0, 1.0)
+        manifest["term"] = {**described.term, "weight": term_weight, "mean": mean, "spread": spread}
+    if layout.template is not None:
+        all_files[TEMPLATE] = encode_png(layout.template)
+        manifest["align"] = {"kind": "template", "template": TEMPLATE}
     if "golden" not in content:
         all_files["golden/draft.png"] = encode_png(np.zeros((8, 8, 3), np.uint8))
     return build_bundle(manifest, all_files)
@@ -167,7 +305,7 @@ def parity(
         the manifest's `parity`.
 
     Raises:
-        DataError: beyond the tolerance, and `allow_loss` is off.
+        PrecisionError: beyond the tolerance, and `allow_loss` is off.
     """
     ours, theirs = np.asarray(float_scores), np.asarray(exported_scores)
     labels = np.asarray(anomalous, bool)
@@ -183,7 +321,7 @@ def parity(
         flips <= max(1, MAX_FLIPS_SHARE * len(ours)) and loss <= MAX_AUROC_LOSS and keras_error_max <= MAX_KERAS_ERROR
     )
     if not passed and not allow_loss:
-        raise DataError(
+        raise PrecisionError(
             f"the {precision} model does not give the float model's verdicts: {flips} of {len(ours)} flip, AUROC loss"
             f" {loss:.4f}, Keras error {keras_error_max:.2g} (allowed: {TOLERANCE}); choose another --precision, or"
             " --allow-parity-loss"

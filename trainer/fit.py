@@ -7,12 +7,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import keras
 import numpy as np
 
 from edge_app.bundle import ModelBundle, bundle_bytes
@@ -20,24 +19,43 @@ from edge_app.domain import UInt8Array, Verdict
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
+from edge_app.manifest import Precision
 from trainer import calibrate
-from trainer.cross_score import cross_score, normal_statistics, scores_of
+from trainer.cross_score import cross_score, layout_of, learn_normal, scores_of, seen_by_model
 from trainer.data import DataSet, digest, load_pictures, open_data_set
+from trainer.detector import Detector, Loss, OnEpoch, Plan, Setting
 from trainer.detectors import DETECTORS
-from trainer.detectors.base import Loss
 from trainer.evaluate import Results, evaluate
-from trainer.export import Precision, assemble, parity, to_tflite
+from trainer.export import Graphs, Normal, PrecisionError, assemble, export, keras_error, parity
+from trainer.place import learn_template
 from trainer.provenance import created, model_card, provenance
-from trainer.training import OnEpoch, Plan, Trained, default_epochs, train_all
+from trainer.training import Trained, default_epochs, train_all
 
+# A texture is learnt in tiles of this side, cut out of pictures of this size.
+TILE, TEXTURE_SIZE = 128, 256
 GOLDEN_GOOD, GOLDEN_BAD = "golden/good.png", "golden/bad.png"
 # A golden score may differ by this share of the threshold between machines; a wrong model is far outside.
 _GOLDEN_TOLERANCE_SHARE = 0.02
 
 
+# What a detector's `scoring` and the options may change.
+SCORING: dict[str, Any] = {
+    "channels": "colour",
+    "ssim_weight": 1.0,
+    "l2_weight": 40.0,
+    "pixel_statistics": True,
+    "two_sided": True,
+    "smoothing_sigma_px": 0.0,
+    "map_weight": 1.0,
+    "term_weight": 1.0,
+}
+# From the cheapest to the dearest; `auto` takes the first that keeps the verdicts.
+AUTO: tuple[Precision, ...] = ("int8", "int8+float", "int16x8", "float16", "float32")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything `trainer fit` can be told; the defaults are the command's."""
+    """Everything `trainer fit` can be told; the defaults are the command's, None the detector's own."""
 
     data: Path
     out: Path
@@ -46,29 +64,36 @@ class Options:
     size: int | None = None
     loss: Loss | None = None
     epochs: int | None = None
-    precision: Precision = "int8"
+    steps: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    backbone_weights: Path | None = None
+    texture: bool = False
+    align: bool | None = None
+    precision: Precision | Literal["auto"] = "auto"
     false_reject_rate: float = 0.01
     folds: int = 3
     seed: int = 0
     sequence: int | None = None
     skip_bad: bool = False
     allow_parity_loss: bool = False
-    channels: str = "colour"
-    ssim_weight: float = 1.0
-    l2_weight: float = 40.0
-    pixel_statistics: bool = True
-    two_sided: bool = True
+    channels: str | None = None
+    ssim_weight: float | None = None
+    l2_weight: float | None = None
+    pixel_statistics: bool | None = None
+    two_sided: bool | None = None
+    smoothing_sigma_px: float | None = None
+    map_weight: float | None = None
+    term_weight: float | None = None
     min_defect_area_px: float = 4.0
 
-    def scoring(self) -> dict[str, Any]:
-        """The manifest's `scoring` that these options ask for."""
-        return {
-            "channels": self.channels,
-            "ssim_weight": self.ssim_weight,
-            "l2_weight": self.l2_weight,
-            "two_sided": self.two_sided and self.pixel_statistics,
-            "min_defect_side_px": max(1, round(self.min_defect_area_px**0.5)),
-        }
+    def scoring(self, detector: Detector) -> tuple[dict[str, Any], bool]:
+        """The manifest's `scoring` that these options and the detector ask for, and whether pixels are learnt."""
+        wanted = {**SCORING, **detector.scoring}
+        wanted.update({name: given for name in SCORING if (given := getattr(self, name)) is not None})
+        use_statistics = bool(wanted.pop("pixel_statistics"))
+        wanted["two_sided"] = wanted["two_sided"] and use_statistics
+        wanted["min_defect_side_px"] = max(1, round(self.min_defect_area_px**0.5))
+        return wanted, use_statistics
 
 
 @dataclass(slots=True)
@@ -108,10 +133,11 @@ def fit(
     source = digest(paths, data_set.root)
     product_name(options)
     work = options.out.with_name(options.out.name + ".work")
-    _open_work(work, plan, options.folds, source)
+    in_place = learn_template(pictures) if _aligns(options, plan.detector) else None
+    _open_work(work, plan, options, source)
     on_plan(plan.epochs * (options.folds + 1))
-    trained = train_all(plan, pictures, options.folds, work, on_epoch)
-    fitted = make_bundle(trained, options, data_set, source)
+    trained = train_all(plan, pictures, options.folds, work, on_epoch, in_place)
+    fitted = make_bundle(trained, options, data_set, source, say)
     fitted.skipped = skipped
     thresholds = fitted.bundle.manifest.thresholds
     if not thresholds.sufficient:
@@ -145,73 +171,157 @@ def make_plan(options: Options, n_good: int) -> Plan:
         DataError: an option does not fit the detector.
     """
     detector = DETECTORS[options.detector]
-    size = options.size or detector.size
-    if size % detector.sides or not 32 <= size <= 1024:
-        raise DataError(f"--size {size}: {detector.name} takes 32 to 1024 in steps of {detector.sides}")
+    name, tile = detector.name, None
+    size = options.size or (max(detector.size, TEXTURE_SIZE) if options.texture else detector.size)
+    if options.texture:
+        if not detector.texture:
+            raise DataError(f"--texture: {name} does not learn from tiles; leave it out")
+        if size <= TILE:
+            raise DataError(f"--size {size} --texture: the picture must be larger than a tile of {TILE}")
+        tile = TILE
+    if size % (1 if tile else detector.sides) or not detector.least <= size <= 1024:
+        raise DataError(f"--size {size}: {name} takes {detector.least} to 1024 in steps of {detector.sides}")
     if not 2 <= options.folds <= n_good:
         raise DataError(f"--folds {options.folds}: give 2 to {n_good}, the number of good parts")
-    if options.ssim_weight <= 0 and options.l2_weight <= 0:
+    if options.loss is not None and options.loss not in detector.losses:
+        known = ", ".join(detector.losses) or "none to choose"
+        raise DataError(f"--loss {options.loss}: {name} has {known}; leave it out")
+    if options.backbone_weights is not None and not detector.backbone:
+        raise DataError(f"--backbone-weights: {name} needs none; leave it out")
+    scoring, _ = options.scoring(detector)
+    if scoring["ssim_weight"] <= 0 and scoring["l2_weight"] <= 0:
         raise DataError("--ssim-weight and --l2-weight are both 0: nothing would be compared; raise one")
-    epochs = options.epochs if options.epochs is not None else default_epochs(detector, n_good)
+    if scoring["map_weight"] <= 0 and scoring["term_weight"] <= 0:
+        raise DataError("--map-weight and --term-weight are both 0: nothing would be scored; raise one")
+    epochs = options.epochs if options.epochs is not None else default_epochs(detector, n_good, options.steps)
     if epochs < 1:
         raise DataError(f"--epochs {epochs}: give at least 1")
-    return Plan(detector, size, options.loss or detector.loss, epochs, options.seed)
+    loss = options.loss or (detector.losses[0] if detector.losses else None)
+    return Plan(
+        detector, size, loss, epochs if detector.steps else 1, options.seed, _settings(options, detector), tile,
+        options.backbone_weights,
+    )  # fmt: skip
 
 
-def make_bundle(trained: Trained, options: Options, data_set: DataSet, source_sha256: str) -> Fitted:
+def _settings(options: Options, detector: Detector) -> dict[str, Setting]:
+    found = dict(detector.settings)
+    for name, text in options.settings.items():
+        if name not in found:
+            known = ", ".join(detector.settings) or "none"
+            raise DataError(f"--set {name}: {detector.name} has no such setting; it has {known}")
+        try:
+            found[name] = type(found[name])(text)
+        except ValueError as error:
+            raise DataError(f"--set {name}={text}: give {detector.settings[name]!r} or the like") from error
+    return found
+
+
+def _aligns(options: Options, detector: Detector) -> bool:
+    return detector.align if options.align is None else options.align
+
+
+def make_bundle(
+    trained: Trained,
+    options: Options,
+    data_set: DataSet,
+    source_sha256: str,
+    say: Callable[[str], None] = lambda line: None,
+) -> Fitted:
     """Export, cross-score, calibrate, prove; one bundle in memory.
+
+    With the precision `auto`, in the cheapest one that keeps the verdicts; those that failed stand in the manifest.
 
     Raises:
         DataError: the exported model fails its proof, or its golden samples cannot be chosen.
     """
-    plan, pictures, scoring = trained.plan, trained.pictures, options.scoring()
-    good_scores, typical_pixels = cross_score(trained, options.precision, scoring, options.pixel_statistics)
-    found = calibrate.image_threshold(good_scores, options.false_reject_rate)
-    pixel = calibrate.pixel_threshold(good_scores, found.value)
+    proof = _Proof(trained, options, data_set)
+    precisions = [options.precision] if options.precision != "auto" else list(AUTO)
+    if trained.final.head is None and "int8+float" in precisions:
+        if options.precision != "auto":
+            raise DataError(f"--precision int8+float: {trained.plan.detector.name} has no head; take int8")
+        precisions.remove("int8+float")
+    attempts: list[dict[str, str]] = []
+    for precision in precisions:
+        try:
+            return proof.bundle(precision, source_sha256, attempts)
+        except PrecisionError as error:
+            if precision == precisions[-1]:
+                raise
+            attempts.append({"precision": precision, "why": str(error).split("; choose")[0]})
+            say(f"{attempts[-1]['why']}; the next precision is tried")
+    raise AssertionError("float32 is held against itself")
 
-    model = to_tflite(trained.final, options.precision, pictures)
-    reference = model if options.precision == "float32" else to_tflite(trained.final, "float32", pictures)
-    files: dict[str, bytes] = {}
-    moment = created()
-    content: dict[str, Any] = {
-        "product": product_name(options),
-        "sequence": options.sequence if options.sequence is not None else int(moment.timestamp()),
-        "created_utc": moment.isoformat(),
-        "thresholds": calibrate.manifest_thresholds(
-            found, pixel, options.false_reject_rate, len(pictures), len(trained.folds)
-        ),
-        "display_range": calibrate.display_range(typical_pixels, found.value),
-        "provenance": provenance(
-            {key: value for key, value in asdict(options).items() if key not in {"data", "out"}}, plan, source_sha256
-        ),
-    }
-    statistics, float_statistics = (
-        normal_statistics(graph, plan.size, pictures, scoring) if options.pixel_statistics else None
-        for graph in (model, reference)
-    )
-    draft = assemble(model, plan.size, scoring, statistics, {}, **content)
-    float_draft = assemble(reference, plan.size, scoring, float_statistics, {}, **content)
 
-    test_pictures = _readable(data_set, plan.size)
-    everything = [*pictures, *(picture for picture, _ in test_pictures)]
-    labels = [False] * len(pictures) + [is_anomalous for _, is_anomalous in test_pictures]
-    scores = scores_of(Inspector(draft), everything)
-    content["parity"] = parity(
-        options.precision,
-        scores_of(Inspector(float_draft), everything),
-        scores,
-        labels,
-        found.value,
-        _keras_error(trained.final, float_draft, pictures[:8]),
-        options.allow_parity_loss,
-    )
-    content["golden"] = _choose_golden(scores, labels, everything, found.value, files)
-    results = evaluate(draft, data_set) if data_set.test else None
-    if results is not None:
-        content["evaluation"] = results.figures
-    files["MODEL_CARD.md"] = model_card(content, plan).encode()
-    bundle = assemble(model, plan.size, scoring, statistics, files, **content)
-    return Fitted(bundle, good_scores, trained.losses, results, trained.seconds)
+class _Proof:
+    """One trained detector, exported and held against its float self in one precision after the other."""
+
+    def __init__(self, trained: Trained, options: Options, data_set: DataSet) -> None:
+        self._trained, self._options, self._data_set = trained, options, data_set
+        self._scoring, self._use_statistics = options.scoring(trained.plan.detector)
+        self._layout = layout_of(trained)
+        test_pictures = _readable(data_set, trained.plan.size)
+        self._everything = [*trained.pictures, *(picture for picture, _ in test_pictures)]
+        self._labels = [False] * len(trained.pictures) + [is_anomalous for _, is_anomalous in test_pictures]
+        self._seen = seen_by_model(trained)
+        graphs = export(trained.final, "float32", self._seen)
+        self._keras_error = keras_error(trained.final, graphs, self._seen[:8])
+        self._float = graphs, self._normal(graphs)
+        self._float_scores = scores_of(self._draft(*self._float), self._everything)
+
+    def bundle(self, precision: Precision, source_sha256: str, attempts: list[dict[str, str]]) -> Fitted:
+        trained, options, data_set = self._trained, self._options, self._data_set
+        found = cross_score(trained, precision, self._scoring, self._use_statistics)
+        if not np.isfinite(found.scores).all():
+            raise PrecisionError(f"the {precision} model gives a score that is not finite")
+        threshold = calibrate.image_threshold(found.scores, options.false_reject_rate)
+        graphs, normal = self._float
+        if precision != "float32":
+            graphs = export(trained.final, precision, self._seen)
+            normal = self._normal(graphs)
+        draft = self._draft(graphs, normal)
+        # With a second number in it the image score has no place on the map's scale.
+        plain = draft.bundle.manifest.term is None
+        on_map = threshold.value / self._scoring["map_weight"] if plain else max(found.peaks)
+        pixel = calibrate.pixel_threshold(found.peaks, on_map)
+        moment = created()
+        content: dict[str, Any] = {
+            "product": product_name(options),
+            "sequence": options.sequence if options.sequence is not None else int(moment.timestamp()),
+            "created_utc": moment.isoformat(),
+            "thresholds": calibrate.manifest_thresholds(
+                threshold, pixel, options.false_reject_rate, len(trained.pictures), len(trained.folds)
+            ),
+            "display_range": calibrate.display_range(found.typical, on_map),
+            "provenance": provenance(_recorded(options), trained.plan, source_sha256),
+        }
+        scores = scores_of(draft, self._everything)
+        content["parity"] = {
+            **parity(
+                precision, self._float_scores, scores, self._labels, threshold.value, self._keras_error,
+                options.allow_parity_loss and options.precision != "auto",
+            ),
+            "attempts": attempts,
+        }  # fmt: skip
+        files = dict(trained.final.files)
+        content["golden"] = _choose_golden(scores, self._labels, self._everything, threshold.value, files)
+        results = None
+        if data_set.test:
+            results = evaluate(assemble(graphs, self._layout, self._scoring, normal, files, **content), data_set)
+            content["evaluation"] = results.figures
+        files["MODEL_CARD.md"] = model_card(content, trained.plan).encode()
+        bundle = assemble(graphs, self._layout, self._scoring, normal, files, **content)
+        return Fitted(bundle, found.scores, trained.losses, results, trained.seconds)
+
+    def _normal(self, graphs: Graphs) -> Normal:
+        return learn_normal(graphs, self._layout, self._trained.pictures, self._scoring, self._use_statistics)
+
+    def _draft(self, graphs: Graphs, normal: Normal) -> Inspector:
+        return Inspector(assemble(graphs, self._layout, self._scoring, normal, {}))
+
+
+def _recorded(options: Options) -> dict[str, Any]:
+    """The options as the bundle keeps them: without paths."""
+    return {key: value for key, value in asdict(options).items() if key not in {"data", "out", "backbone_weights"}}
 
 
 def _readable(data_set: DataSet, size: int) -> list[tuple[UInt8Array, bool]]:
@@ -223,17 +333,6 @@ def _readable(data_set: DataSet, size: int) -> list[tuple[UInt8Array, bool]]:
             continue
         found.append((picture, part.defect is not None))
     return found
-
-
-def _keras_error(model: keras.Model, float_bundle: ModelBundle, pictures: UInt8Array) -> float:
-    inspector = Inspector(float_bundle)
-    expected = model.predict_on_batch(pictures.astype(np.float32) / np.float32(255))
-    worst = 0.0
-    for picture, output in zip(pictures, np.asarray(expected), strict=True):
-        inspector.model.feed(picture)
-        inspector.model.invoke()
-        worst = max(worst, float(np.abs(inspector.model.output_levels() / 255 - output).max()))
-    return worst
 
 
 def _choose_golden(
@@ -257,11 +356,16 @@ def _choose_golden(
     return golden
 
 
-def _open_work(work: Path, plan: Plan, folds: int, source_sha256: str) -> None:
+def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> None:
     """Keep an interrupted run's folder only if it is of this very run."""
-    settings = {"detector": plan.detector.name, "size": plan.size, "loss": plan.loss, "epochs": plan.epochs}
-    text = json.dumps({**settings, "seed": plan.seed, "folds": folds, "source": source_sha256}, sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()
+    weights = plan.backbone_weights
+    run = {
+        **{"detector": plan.detector.name, "size": plan.size, "tile": plan.tile, "loss": plan.loss},
+        **{"epochs": plan.epochs, "seed": plan.seed, "settings": dict(plan.settings), "folds": options.folds},
+        **{"align": _aligns(options, plan.detector), "backbone": None if weights is None else str(weights.resolve())},
+        "source": source_sha256,
+    }
+    key = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
     mark = work / "run"
     if work.exists() and (not mark.exists() or mark.read_text() != key):
         shutil.rmtree(work)

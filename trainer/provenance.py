@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_app.domain import utc_now
-from trainer.training import Plan
+from trainer.detector import Plan
 
 
 def created() -> datetime:
@@ -32,8 +33,16 @@ def provenance(options: dict[str, Any], plan: Plan, source_sha256: str) -> dict[
             name: version(name) for name in ("kensa", "keras", "numpy", "ai-edge-litert", "opencv-python-headless")
         },
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "options": {**options, "size": plan.size, "loss": plan.loss, "epochs": plan.epochs},
+        "options": {
+            **options,
+            **{"size": plan.size, "loss": plan.loss, "epochs": plan.epochs, "settings": dict(plan.settings)},
+            "backbone_weights_sha256": _digest(plan.backbone_weights),
+        },
     }
+
+
+def _digest(path: Path | None) -> str | None:
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _source_revision() -> str:
@@ -53,8 +62,10 @@ def model_card(content: dict[str, Any], plan: Plan) -> str:
     lines = [
         f"# {content['product']}",
         "",
-        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {proof['precision']}, {plan.epochs}"
-        f" epochs, loss {plan.loss}, seed {plan.seed}. Learnt from {thresholds['n_good']} good parts.",
+        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {proof['precision']}, "
+        f"{plan.epochs} epochs, loss {plan.loss}, "
+        if plan.loss
+        else f"seed {plan.seed}. Learnt from {thresholds['n_good']} good parts.",
         "",
         f"Image threshold {thresholds['image']:.6g} ({thresholds['rule']}, false-reject rate"
         f" {thresholds['false_reject_rate']:.3g}, with 95 % confidence below {thresholds['false_reject_bound']:.3g};"

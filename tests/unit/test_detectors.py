@@ -46,7 +46,7 @@ def test_every_detector_gives_a_picture_of_the_same_size(name: str) -> None:
 
 
 def test_nearest_upsampling_repeats_each_pixel() -> None:
-    from trainer.detectors.base import NearestUpsampling
+    from trainer.layers import NearestUpsampling
 
     picture = np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2)
     assert np.array_equal(NearestUpsampling()(picture), picture.repeat(2, axis=1).repeat(2, axis=2))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainer.detectors import DETECTORS
-from trainer.detectors.base import loss_function
+from trainer.layers import loss_function
 from trainer.training import Plan, default_epochs, train
 
 PLAN = Plan(DETECTORS["cae"], size=32, loss="l2", epochs=6, seed=3)

@@ -1,9 +1,13 @@
 """The convolutional autoencoder: two poolings down, two upsamplings up, 3,795 parameters."""
 
+from __future__ import annotations
+
 import keras
 from keras import layers
 
-from trainer.detectors.base import Detector, NearestUpsampling
+from trainer.detector import Detector, Job, Network
+from trainer.layers import NearestUpsampling
+from trainer.training import train_autoencoder
 
 
 def build(size: int) -> keras.Model:
@@ -21,4 +25,18 @@ def build(size: int) -> keras.Model:
     return keras.Model(picture, x, name="cae")
 
 
-DETECTOR = Detector(name="cae", build=build, size=256, sides=4, loss="l2", batch=8, steps=800, learning_rate=5e-3)
+def learn(job: Job) -> Network:
+    """Train it on good pictures."""
+    return train_autoencoder(job, build)
+
+
+DETECTOR = Detector(
+    name="cae",
+    summary="small convolutional autoencoder without a bottleneck, 3,795 parameters",
+    learn=learn,
+    sides=4,
+    losses=("l2", "ssim", "l2+ssim"),
+    steps=800,
+    learning_rate=5e-3,
+    texture=True,
+)

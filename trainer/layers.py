@@ -1,42 +1,17 @@
-"""What a detector is, and the pieces that autoencoders share."""
+"""Layers and losses that networks share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from trainer.detector import Loss
+
 # Its Python side repeats, as warnings, what the choices below were made for.
 tf.get_logger().setLevel("ERROR")
-
-Loss = Literal["l2", "ssim", "l2+ssim"]
-
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """A reconstructing detector: a Keras model that gives back what a good part would look like.
-
-    Attributes:
-        build: makes an untrained model for square pictures of this side; float32 (N, side, side, 3) in and out, 0..1.
-        size: default side of the picture, pixels.
-        sides: a side must be a multiple of this.
-        loss: default training loss.
-        batch: pictures a training step.
-        steps: training steps aimed at when no number of epochs is given.
-        learning_rate: Adam's, at the start of its decay.
-    """
-
-    name: str
-    build: Callable[[int], keras.Model]
-    size: int
-    sides: int
-    loss: Loss
-    batch: int
-    steps: int
-    learning_rate: float
 
 
 @keras.saving.register_keras_serializable("kensa")
@@ -56,6 +31,14 @@ class NearestUpsampling(keras.layers.Layer):
         """Twice as high and wide."""
         batch, height, width, channels = input_shape
         return (batch, 2 * height, 2 * width, channels)
+
+
+def grey(picture: keras.KerasTensor) -> keras.KerasTensor:
+    """Luminance of an RGB picture, (N, h, w, 1), by the weights of ITU-R BT.601 that the edge takes too."""
+    weigh = keras.layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
+    result = weigh(picture)
+    weigh.kernel.assign([[[[0.299], [0.587], [0.114]]]])
+    return result
 
 
 def loss_function(loss: Loss) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

@@ -1,0 +1,123 @@
+"""ImageNet networks whose features describe patches. Never one with random weights."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+from keras import layers
+
+from edge_app.errors import DataError
+
+# Where a network's features are taken: at an eighth and at a sixteenth of the picture's side.
+MOBILENET_TAPS = ("block_6_expand_relu", "block_10_expand_relu")
+SQUEEZENET_TAPS = ("fire5", "fire9")
+_SQUEEZENET_FIRES = ((2, 16, 64), (3, 16, 64), (4, 32, 128), (5, 32, 128), (6, 48, 192), (7, 48, 192), (8, 64, 256),
+                     (9, 64, 256))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A network with ImageNet weights.
+
+    Attributes:
+        model: float32 (N, side, side, 3), RGB, 0..1, to one feature map a tap, the finest first.
+        name: which one it is.
+        weights_sha256: of the weights' file.
+    """
+
+    model: keras.Model
+    name: str
+    weights_sha256: str
+
+
+def open_backbone(side: int, weights: Path | None) -> Backbone:
+    """The network whose weights these are; MobileNetV2 from `keras.applications` where no file is given.
+
+    Args:
+        side: side of the picture, pixels.
+        weights: an .h5 file of MobileNetV2 (1.0, without top) or SqueezeNet 1.1 (without top), or None.
+
+    Raises:
+        DataError: the file is not there or holds the weights of another network; or none could be fetched.
+    """
+    if weights is None:
+        return _fetched(side)
+    try:
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        with h5py.File(weights) as file:
+            if "fire2" in file:
+                return Backbone(_tapped_squeezenet(_squeezenet(side, file), side), "squeezenet_1.1", digest)
+        model = _mobilenet(side, None)
+        model.load_weights(weights)
+        return Backbone(_tapped_mobilenet(model, side), "mobilenet_v2", digest)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(
+            f"--backbone-weights {weights}: not the ImageNet weights of MobileNetV2 or SqueezeNet 1.1 without top"
+            f" ({reason}); give such an .h5 file"
+        ) from error
+
+
+def _fetched(side: int) -> Backbone:
+    try:
+        fetched = _mobilenet(224, "imagenet").get_weights()
+    except Exception as error:  # noqa: BLE001: whatever the network, a proxy or the cache says
+        raise DataError(
+            "the ImageNet weights of MobileNetV2 could not be fetched; on a machine without a network give an .h5 file"
+            " with --backbone-weights"
+        ) from error
+    total = hashlib.sha256()
+    for array in fetched:
+        total.update(array.tobytes())
+    # Those of 224 pixels for every size: the ones that Keras has for other sizes are other networks.
+    model = _mobilenet(side, None)
+    model.set_weights(fetched)
+    return Backbone(_tapped_mobilenet(model, side), "mobilenet_v2", total.hexdigest())
+
+
+def _mobilenet(side: int, weights: str | None) -> keras.Model:
+    return keras.applications.MobileNetV2(include_top=False, weights=weights, input_shape=(side, side, 3))
+
+
+def _tapped_mobilenet(model: keras.Model, side: int) -> keras.Model:
+    taps = keras.Model(model.input, [model.get_layer(name).output for name in MOBILENET_TAPS])
+    picture = keras.Input((side, side, 3), name="picture")
+    return keras.Model(picture, taps(layers.Rescaling(2.0, -1.0, name="to_minus_1_to_1")(picture)))
+
+
+def _squeezenet(side: int, file: h5py.File) -> keras.Model:
+    """SqueezeNet 1.1 of Iandola et al. 2016, without top, with the weights of a Keras file."""
+
+    def convolution(x: Any, path: str, filters: int, size: int = 1, stride: int = 1, padding: str = "same") -> Any:
+        layer = layers.Conv2D(filters, size, stride, padding=padding, activation="relu", name=path.replace("/", "_"))
+        x = layer(x)
+        found: list[h5py.Dataset] = []
+        file[path].visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+        layer.set_weights([array[...] for array in sorted(found, key=lambda item: -item.ndim)])
+        return x
+
+    picture = keras.Input((side, side, 3))
+    x = convolution(picture, "conv1", 64, 3, 2, "valid")
+    x = layers.MaxPooling2D(3, 2, name="pool1")(x)
+    for number, squeeze, expand in _SQUEEZENET_FIRES:
+        name = f"fire{number}"
+        x = convolution(x, f"{name}/squeeze1x1", squeeze)
+        left, right = convolution(x, f"{name}/expand1x1", expand), convolution(x, f"{name}/expand3x3", expand, 3)
+        x = layers.Concatenate(name=name)([left, right])
+        if number in (3, 5):
+            x = layers.MaxPooling2D(3, 2, name=f"pool{number}")(x)
+    return keras.Model(picture, x, name="squeezenet")
+
+
+def _tapped_squeezenet(model: keras.Model, side: int) -> keras.Model:
+    taps = keras.Model(model.input, [model.get_layer(name).output for name in SQUEEZENET_TAPS])
+    picture = keras.Input((side, side, 3), name="picture")
+    levels = layers.Rescaling(255.0, name="levels")(picture)
+    blue_first = layers.Concatenate()([levels[..., 2:3], levels[..., 1:2], levels[..., 0:1]])
+    centred = layers.Rescaling(1.0, [-103.939, -116.779, -123.68], name="less_mean")(blue_first)
+    return keras.Model(picture, taps(centred))

@@ -1,0 +1,106 @@
+"""CNN feature dictionary: the distance of each patch's ImageNet features from the nearest word of a small dictionary.
+
+Napoletano, Piccoli & Schettini, "Anomaly Detection in Nanofibrous Materials by CNN-Based Self-Similarity", Sensors 18,
+2018: features of patches, reduced by principal components to 95 % of their variance, k-means with ten words, distance
+to the nearest. The patches are the receptive fields of the network's own positions, so that one pass over the picture
+serves them all. Two layers are joined, each divided by the root of its summed variances so that neither drowns the
+other. The body ends in the principal components; the head is the distances:
+min_k |f - w_k|^2 = |f|^2 - max_k (2 w_k f - |w_k|^2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers, ops
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+
+from edge_app.domain import UInt8Array
+from edge_app.errors import DataError
+from trainer.backbone import open_backbone
+from trainer.detector import Detector, Job, Network
+
+_PATCHES = 30_000
+_AT_ONCE = 16
+
+
+def learn(job: Job) -> Network:
+    """Learn components and words from good patches.
+
+    Raises:
+        DataError: a setting that cannot be, or no ImageNet weights.
+    """
+    plan = job.plan
+    words, variance = int(plan.settings["words"]), float(plan.settings["variance"])
+    if words < 1 or not 0 < variance < 1:
+        raise DataError(f"feature_dictionary: words {words}, variance {variance}: give 1 or more, and between 0 and 1")
+    backbone = open_backbone(plan.side, plan.backbone_weights)
+    joined = _joined(backbone.model, np.ones(len(backbone.model.outputs)))
+    patches = _patches(joined, job.pictures, plan.seed)
+    splits = np.cumsum([output.shape[-1] for output in backbone.model.outputs])[:-1]
+    parts = np.split(patches, splits, axis=1)
+    scales = [1 / np.sqrt(part.var(axis=0).sum() + 1e-12) for part in parts]
+    patches = np.hstack([part * np.float32(scale) for part, scale in zip(parts, scales, strict=True)])
+    components = PCA(variance, svd_solver="full").fit(patches)
+    reduced = components.transform(patches)
+    if len(reduced) < words:
+        raise DataError(f"feature_dictionary: {len(reduced)} patches cannot make {words} words; give more pictures")
+    dictionary = KMeans(words, n_init=3, random_state=plan.seed).fit(reduced).cluster_centers_
+
+    features = _joined(backbone.model, np.asarray(scales))
+    project = layers.Conv2D(reduced.shape[1], 1, name="components")
+    body = keras.Model(features.input, project(features.output), name="feature_dictionary")
+    project.set_weights([components.components_.T[None, None], -components.mean_ @ components.components_.T])
+    job.progress(1, float("nan"))
+    return Network(body, _head(body.output_shape[1:], dictionary))
+
+
+def _joined(taps: keras.Model, scales: npt.NDArray[Any]) -> keras.Model:
+    """All taps on the finest one's grid, averaged over 3 x 3 positions, in one (N, h, w, c)."""
+    height, width = taps.outputs[0].shape[1:3]
+    parts = []
+    for output, scale in zip(taps.outputs, scales, strict=True):
+        x = layers.AveragePooling2D(3, 1, padding="same")(output)
+        if x.shape[1:3] != (height, width):
+            x = layers.Resizing(height, width)(x)
+        parts.append(layers.Rescaling(float(scale))(x))
+    return keras.Model(taps.input, layers.Concatenate()(parts))
+
+
+def _patches(model: keras.Model, pictures: UInt8Array, seed: int) -> npt.NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    places = model.output_shape[1] * model.output_shape[2]
+    each = min(places, max(1, _PATCHES // len(pictures)))
+    found = []
+    for start in range(0, len(pictures), _AT_ONCE):
+        real = pictures[start : start + _AT_ONCE].astype(np.float32) / np.float32(255)
+        for features in np.asarray(model.predict_on_batch(real)):
+            found.append(features.reshape(places, -1)[rng.choice(places, each, replace=False)])
+    return np.concatenate(found)
+
+
+def _head(shape: tuple[int, ...], dictionary: npt.NDArray[Any]) -> keras.Model:
+    features = keras.Input(shape, name="features")
+    likeness = layers.Conv2D(len(dictionary), 1, name="words")
+    nearest = ops.max(likeness(features), axis=-1, keepdims=True)
+    likeness.set_weights([2 * dictionary.T[None, None], -(dictionary**2).sum(axis=1)])
+    squared = ops.sum(ops.square(features), axis=-1, keepdims=True) - nearest
+    # Rounding may take a square just below zero.
+    return keras.Model(features, ops.sqrt(ops.relu(squared)), name="distance")
+
+
+DETECTOR = Detector(
+    name="feature_dictionary",
+    summary="ImageNet features of patches, distance to the nearest of ten words",
+    learn=learn,
+    kind="features",
+    sides=32,
+    least=64,
+    settings={"words": 10, "variance": 0.95},
+    scoring={"two_sided": False, "smoothing_sigma_px": 4.0},
+    backbone=True,
+)

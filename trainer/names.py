@@ -1,0 +1,19 @@
+"""The detectors' names, for checking arguments before TensorFlow takes its seconds to load."""
+
+DETECTOR_NAMES = (
+    "cae",
+    "ssim_ae",
+    "dense_ae",
+    "vae",
+    "anogan",
+    "feature_dictionary",
+    "texture_gmm",
+    "variation_model",
+)
+# These can be fitted to a texture, in tiles.
+TEXTURE_DETECTORS = ("cae", "ssim_ae")
+# These start from weights that were trained elsewhere.
+BACKBONE_DETECTORS = ("feature_dictionary",)
+# These have no training loss to choose.
+WITHOUT_LOSS = ("vae", "anogan", "feature_dictionary", "texture_gmm", "variation_model")
+LOSS_NAMES = ("l2", "ssim", "l2+ssim")
