@@ -185,6 +185,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from trainer.benchmark import benchmark
+    from trainer.benchmark_plan import BenchmarkOptions
+
+    given = {key: value for key, value in vars(arguments).items() if key not in {"command", "handler"}}
+    return benchmark(BenchmarkOptions(**given))
+
+
 def _draw_line(arguments: argparse.Namespace) -> int:
     from trainer.line_data import draw_line
 
