@@ -187,12 +187,11 @@ def open_table(path: Path, delimiter: str | None = None, wanted: Sequence[str] |
     if not path.is_file():
         raise DataError(f"{path}: no such file; give a CSV file")
     try:
-        with path.open("rb") as stream:
-            yield TableReader(stream, str(path), delimiter, wanted)
+        stream = path.open("rb")
     except OSError as error:
-        if error.filename not in (None, str(path), path):
-            raise
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
+    with stream:
+        yield TableReader(stream, str(path), delimiter, wanted)
 
 
 def positions(header: Sequence[str], names: Iterable[str], table: str) -> list[int]:
@@ -215,7 +214,13 @@ def positions(header: Sequence[str], names: Iterable[str], table: str) -> list[i
 
 def _read_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
     # Not `for line in stream`: a file without line ends would come as one line, however large.
-    while line := stream.readline(_MAX_LINE_BYTES):
+    while True:
+        try:
+            line = stream.readline(_MAX_LINE_BYTES)
+        except OSError as error:
+            raise DataError(f"{name}: cannot be read on ({error.strerror or error}); check the disk") from error
+        if not line:
+            return
         yield line
 
 

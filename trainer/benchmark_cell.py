@@ -21,16 +21,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.domain import UInt8Array
+from edge_app.domain import AnomalyMap, Box, Inspection, Region, UInt8Array
 from edge_app.errors import DataError, KensaError
-from edge_app.heatmap import encode_png
-from edge_app.judging import drawn_over, shrunk
+from edge_app.heatmap import encode_png, overlay
+from edge_app.manifest import DisplayRange
 from edge_app.pictures import read_picture
 from trainer.benchmark_plan import write_whole
 from trainer.data import open_data_set, read_mask
 
 TILE_PX = 260
 TRUTH_RGB = (255, 70, 200)
+_HEAT_OPACITY = 0.85
 _PR_SET_PDEATHSIG = 1
 # What comes after the training: export, proof, evaluation.
 _SHARE_TRAINING = 0.9
@@ -104,8 +105,8 @@ def _judged(spec: dict[str, Any]) -> dict[str, Any]:
         *([_left_out(len(fitted.skipped))] if fitted.skipped else []),
         *(line for line in said if not line.startswith(("left out:", *(attempt.why for attempt in proof.attempts)))),
         *([f"{_pictures(unreadable, 'test')} unreadable: NO VERDICT, counted as wrong"] if unreadable else []),
-        *([] if results is None else results.notes),
-        *(f"{attempt.precision} was tried first: {attempt.why}" for attempt in proof.attempts),
+        *([] if results is None else _first(results.notes)),
+        *(f"{attempt.why.split(' (allowed')[0]}; shipped as {proof.precision}" for attempt in proof.attempts),
         *(
             []
             if proof.passed
@@ -126,6 +127,10 @@ def _judged(spec: dict[str, Any]) -> dict[str, Any]:
         "notes": list(dict.fromkeys(map(one_line, notes))),
         "tiles": _tiles(spec, fitted),
     }
+
+
+def _first(notes: list[str], most: int = 5) -> list[str]:
+    return notes if len(notes) <= most else [*notes[:most], f"and {len(notes) - most} more of the kind"]
 
 
 def _left_out(count: int) -> str:
@@ -163,7 +168,7 @@ def _tiles(spec: dict[str, Any], fitted: Any) -> list[dict[str, Any]]:
         if path not in found:
             continue
         image_rgb, inspection = read_picture(path), found[path]
-        tile = shrunk(drawn_over(image_rgb, inspection, fitted.bundle), TILE_PX)
+        tile = _heat(image_rgb, inspection, fitted.bundle.manifest.display_range)
         mask_path = parts[path].mask_path
         if mask_path is not None:
             try:
@@ -175,6 +180,36 @@ def _tiles(spec: dict[str, Any], fitted: Any) -> list[dict[str, Any]]:
             {"index": index, "verdict": inspection.verdict.value, "score": inspection.score, "path": str(path)}
         )
     return tiles
+
+
+def tile_sized(image_rgb: UInt8Array) -> UInt8Array:
+    """A picture with its longer side as long as a tile's."""
+    factor = TILE_PX / max(image_rgb.shape[:2])
+    height, width = (max(1, round(side * factor)) for side in image_rgb.shape[:2])
+    rule = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image_rgb, (width, height), interpolation=rule)  # type: ignore[return-value]
+
+
+def _heat(image_rgb: UInt8Array, inspection: Inspection, display_range: DisplayRange) -> UInt8Array:
+    """The heatmap over the grey picture, drawn at the tile's size: heat shows on a part of any colour, lines stay."""
+    tile = tile_sized(image_rgb)
+    grey = cv2.cvtColor(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if inspection.anomaly_map is None:
+        return grey  # type: ignore[return-value]
+
+    def scaled(box: Box) -> Box:
+        (height, width), (tile_height, tile_width) = image_rgb.shape[:2], tile.shape[:2]
+        left, top = box.x * tile_width // width, box.y * tile_height // height
+        right, bottom = (
+            round((box.x + box.width) * tile_width / width),
+            round((box.y + box.height) * tile_height / height),
+        )
+        left, top = min(left, tile_width - 1), min(top, tile_height - 1)
+        return Box(left, top, max(1, right - left), max(1, bottom - top))
+
+    anomaly_map = AnomalyMap(inspection.anomaly_map.values, scaled(inspection.anomaly_map.roi_in_frame))
+    regions = [Region(scaled(region.box_in_frame), region.area_px, region.peak) for region in inspection.regions]
+    return overlay(grey, anomaly_map, display_range, regions, _HEAT_OPACITY)  # type: ignore[arg-type]
 
 
 def with_truth(image_rgb: UInt8Array, mask: npt.NDArray[np.bool_]) -> UInt8Array:

@@ -11,10 +11,9 @@ from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
 from edge_app.domain import UInt8Array
-from edge_app.judging import shrunk
 from edge_app.pictures import read_picture
 from edge_app.results import escape
-from trainer.benchmark_cell import TILE_PX, TRUTH_RGB
+from trainer.benchmark_cell import TRUTH_RGB, tile_sized
 from trainer.benchmark_plan import BenchmarkPlan, Category, Cell, Column
 from trainer.benchmark_tables import best_against_best, by_auroc, by_mean, number, published_beside, tally
 from trainer.published import Published, best_of, column_of, figures_of
@@ -67,7 +66,11 @@ def _name(text: str, longest: int) -> str:
 def draw_table(plan: BenchmarkPlan) -> bytes:
     """The table as PNG bytes: a row a category, a column a detector, the published figures beside ours."""
     published = any(figures_of(category.name) for category in plan.categories)
-    widths = [_WIDTH_BESIDE if _is_beside(plan, column) else _WIDTH for column in plan.columns]
+    beside = [_is_beside(plan, column) for column in plan.columns]
+    widths = [
+        max(_WIDTH_BESIDE if wide else _WIDTH, 0.1 * len(column.word) + 0.25)
+        for column, wide in zip(plan.columns, beside, strict=True)
+    ]
     left = [_EDGE + _NAME_WIDTH + sum(widths[:index]) for index in range(len(widths) + 1)]
     foot = 0.0 if len(plan.categories) < 2 else _ROW_HEIGHT
     body = _EDGE + _HEAD_HEIGHT
@@ -76,10 +79,10 @@ def draw_table(plan: BenchmarkPlan) -> bytes:
         body + len(plan.categories) * _ROW_HEIGHT + foot + _FOOT_HEIGHT,
         _TABLE_DPI,
     )
-    for column, x, width in zip(plan.columns, left, widths, strict=False):
+    for column, x, width, wide in zip(plan.columns, left, widths, beside, strict=False):
         sheet.text(x + 0.12, _EDGE + 0.3, column.word, 10.5, weight="bold")
         sheet.text(x + 0.12, _EDGE + 0.62, "ours", 8, _PALE)
-        if width == _WIDTH_BESIDE:
+        if wide:
             sheet.text(x + 0.6, _EDGE + 0.62, "published", 8, _PALE)
         sheet.text(x + width - 0.18, _EDGE + 0.62, "AUROC", 8, _PALE, ha="right")
     if published:
@@ -170,7 +173,7 @@ def _draw_legend(sheet: _Sheet, y: float, published: bool) -> None:
 def draw_gallery(plan: BenchmarkPlan, category: Category) -> bytes:
     """The same parts as every detector sees them, as PNG bytes: the plain ones above, then a row a detector."""
     cells = [cell for cell in plan.row(category) if cell.done]
-    plain = [shrunk(read_picture(part.path), TILE_PX) for part in category.gallery]
+    plain = [tile_sized(read_picture(part.path)) for part in category.gallery]
     tallest = max(image.shape[0] / image.shape[1] for image in plain)
     tile_height = _TILE * min(tallest, 1.5)
     step_x, step_y = _TILE + _GAP, tile_height + _LABEL

@@ -112,8 +112,8 @@ def notes_of(cell: Cell) -> list[str]:
     category, notes = cell.category, list(cell.record.get("notes", ()))
     if cell.done and category.masks_missing and category.data_set is not None:
         anomalous = sum(part.defect is not None for part in category.data_set.test)
-        rest = "pixel figures over the rest" if category.masks_missing < anomalous else "no pixel figures"
-        notes.append(f"{category.masks_missing} of {anomalous} anomalous test pictures have no mask: {rest}")
+        if category.masks_missing == anomalous:
+            notes.append("no anomalous test picture has a mask: no pixel figures")
     if cell.done and not cell.figures:
         notes.append("no test pictures: nothing to judge by")
     return notes

@@ -175,6 +175,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     figures = dict(results.figures)
     if arguments.latent_search is not None:
         with native_stderr_held():
+            import trainer.latent_search  # noqa: F401 - its import starts TensorFlow
             from trainer.evaluate import evaluate_search
         with tqdm(total=len(data_set.test), unit="search", dynamic_ncols=True, file=sys.stderr) as bar:
             figures["latent_search"] = evaluate_search(bundle, data_set, arguments.latent_search, bar.update)

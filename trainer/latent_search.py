@@ -16,7 +16,7 @@ from trainer.detectors.anogan import WEIGHTS, open_search
 # Of the paper: the weight of the discriminator's features against the picture.
 FEATURE_WEIGHT = 0.1
 _RATE = 0.05
-_AT_ONCE = 32
+_AT_ONCE = 8
 
 
 def latent_search(

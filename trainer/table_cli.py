@@ -84,9 +84,10 @@ def _evaluate_table(arguments: argparse.Namespace) -> int:
     from edge_app.bundle import read
     from edge_app.table_bundle import TableBundle
     from edge_app.table_rows import file_bytes
-    from trainer.table_evaluate import evaluate_table
 
     bundle = read(arguments.bundle, TableBundle)
+    from trainer.table_evaluate import evaluate_table
+
     with tqdm(total=file_bytes(arguments.data), unit="B", unit_scale=True, dynamic_ncols=True, file=sys.stderr) as bar:
         results = evaluate_table(bundle, arguments.data, lambda done: bar.update(done - bar.n))
     if arguments.json:

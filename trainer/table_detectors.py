@@ -39,22 +39,24 @@ class TableDetector:
 
 def _table_ae(width: int, rows: int | None = None) -> keras.Model:
     """width-14-7-7-width: the autoencoder that is usual on card fraud; an L1 penalty keeps its first layer sparse."""
-    row = keras.Input(batch_shape=(rows, width))
-    hidden = keras.layers.Dense(14, activation="tanh", activity_regularizer=keras.regularizers.L1(1e-7))(row)
-    hidden = keras.layers.Dense(7, activation="relu")(hidden)
-    hidden = keras.layers.Dense(7, activation="tanh")(hidden)
-    return keras.Model(row, keras.layers.Dense(width, activation="relu")(hidden))
+    row = keras.Input(batch_shape=(rows, width), name="row")
+    sparse = keras.regularizers.L1(1e-7)
+    hidden = keras.layers.Dense(14, activation="tanh", activity_regularizer=sparse, name="hidden_1")(row)
+    hidden = keras.layers.Dense(7, activation="relu", name="hidden_2")(hidden)
+    hidden = keras.layers.Dense(7, activation="tanh", name="hidden_3")(hidden)
+    return keras.Model(row, keras.layers.Dense(width, activation="relu", name="again")(hidden), name="table_ae")
 
 
 def _dense_ae(width: int, rows: int | None = None) -> keras.Model:
     """width-256-100-256-width, with a sigmoid at the end: its columns lie in 0..1."""
-    row = keras.Input(batch_shape=(rows, width))
+    row = keras.Input(batch_shape=(rows, width), name="row")
     hidden = row
-    for units in (256, 100, 256):
-        hidden = keras.layers.Dense(units, activation="relu")(hidden)
-    return keras.Model(row, keras.layers.Dense(width, activation="sigmoid")(hidden))
+    for number, units in enumerate((256, 100, 256), 1):
+        hidden = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(hidden)
+    return keras.Model(row, keras.layers.Dense(width, activation="sigmoid", name="again")(hidden), name="dense_ae")
 
 
+# Layers have names: those that Keras counts out would get into the graph, which would differ from one fit to the next.
 TABLE_DETECTORS: dict[str, TableDetector] = {
     "table_ae": TableDetector("table_ae", _table_ae, "standard", epochs=100, patience=10),
     "dense_ae": TableDetector("dense_ae", _dense_ae, "min_max", epochs=16, patience=None),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score
 
 from edge_app.domain import Float32Array, Verdict
 from edge_app.errors import DataError
@@ -127,10 +126,22 @@ def precision_with_interval(
     normal, bad = scores[~anomalous], scores[anomalous]
     labels = np.repeat([False, True], [len(normal), len(bad)])
     drawn = [
-        average_precision_score(labels, np.concatenate([rng.choice(normal, len(normal)), rng.choice(bad, len(bad))]))
+        average_precision(labels, np.concatenate([rng.choice(normal, len(normal)), rng.choice(bad, len(bad))]))
         for _ in range(_BOOTSTRAP_ROUNDS)
     ]
-    # Its sum of many shares can come out a rounding above 1.
-    value = min(1.0, float(average_precision_score(anomalous, scores)))
-    low, high = np.minimum(np.quantile(drawn, [0.025, 0.975]), 1.0)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    value = average_precision(anomalous, scores)
     return {"value": value, "low": float(min(low, value)), "high": float(max(high, value))}
+
+
+def average_precision(anomalous: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float:
+    """Mean of the precisions at each threshold, weighed by the recall it gains; equal scores are one threshold.
+
+    As scikit-learn's, which spends most of its time on checking arguments; a bootstrap asks a thousand times.
+    """
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(anomalous[order])
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    precision, gained = found[last] / (last + 1), np.diff(found[last], prepend=0) / found[-1]
+    # A sum of many shares can come out a rounding above 1.
+    return min(1.0, float((precision * gained).sum()))

@@ -1,40 +1,29 @@
-"""From a table of good rows to one proven bundle: train, cross-score, calibrate, export, prove, write."""
+"""From a table of good rows to one proven bundle: train, cross-score, write; `trainer.table_make` makes it."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edge_app.bundle import bundle_bytes
-from edge_app.domain import Float32Array, Verdict
+from edge_app.domain import Float32Array
 from edge_app.errors import DataError
-from edge_app.manifest import Precision
-from edge_app.table_bundle import TableBundle, TableSpec
+from edge_app.table_bundle import TableBundle
 from edge_app.table_encoder import Encoder
-from edge_app.table_model import JudgedRows, TableInspector
 from trainer import calibrate
 from trainer.fit import write_atomically
-from trainer.provenance import created
-from trainer.table_data import Indices, Options, TableData, chosen_rows, fields_of
+from trainer.table_data import Indices, Options, TableData, chosen_rows
 from trainer.table_detectors import TABLE_DETECTORS, TableDetector, scaled
-from trainer.table_evaluate import TableResults, figures
-from trainer.table_export import TABLE_PRECISIONS, assemble_table, origin, rows_to_tflite, table_parity
+from trainer.table_evaluate import TableResults
+from trainer.table_make import Run, TableMaker
 from trainer.table_training import OnEpochs, TrainedRows, train_rows
-
-GOLDEN_GOOD, GOLDEN_BAD = "golden/good.csv", "golden/bad.csv"
-# A golden score may differ by this share of the threshold between machines; a wrong model is far outside.
-_GOLDEN_TOLERANCE_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +44,6 @@ class FittedTable:
     folds: list[TrainedRows]
     results: TableResults | None
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A trained model with the scaling of the rows it was trained on."""
-
-    spec: TableSpec
-    encoded: Float32Array
-    trained: TrainedRows
-    held_out: Float32Array
 
 
 def fit_table(
@@ -94,7 +73,7 @@ def fit_table(
     if len(data.left_out) > 10:
         say(f"left out: {len(data.left_out) - 10} more rows")
     if data.unlabelled:
-        say(f"left out: {data.unlabelled} rows without a value in {options.label!r}")
+        say(f"left out: {data.unlabelled} rows without a readable {options.label!r}")
     work = options.out.with_name(options.out.name + ".work")
     _open_work(work, options, epochs, data)
     fold_epochs = _fold_epochs(epochs, options.folds)
@@ -111,8 +90,8 @@ def fit_table(
         path = work / f"fold-{index + 1}-of-{options.folds}.npz"
         folds.append(_train(detector, data, kept, held_out[-1], fold_epochs, options.seed, path, on_epochs))
     seconds = time.monotonic() - started
-    maker = _Maker(options, data, detector, epochs, final, folds, held_out)
-    bundle, good_scores, judged = maker.make(say)
+    maker = TableMaker(options, data, detector, epochs, final, folds, held_out)
+    bundle, good_scores, results = maker.make(say)
     thresholds = bundle.manifest.thresholds
     if not thresholds.sufficient:
         say(
@@ -122,9 +101,7 @@ def fit_table(
         )
     write_atomically(options.out, bundle_bytes(bundle))
     shutil.rmtree(work)
-    return FittedTable(
-        bundle, data, good_scores, final.trained, [fold.trained for fold in folds], maker.results(judged), seconds
-    )
+    return FittedTable(bundle, data, good_scores, final.trained, [fold.trained for fold in folds], results, seconds)
 
 
 def _train(
@@ -136,7 +113,7 @@ def _train(
     seed: int,
     path: Path,
     on_epochs: OnEpochs,
-) -> _Run:
+) -> Run:
     # Scaled anew for each fold: a held-out row must be as new to the scaling as to the weights.
     spec = scaled(data.spec, chosen_rows(data.parsed, rows), detector.scaling)
     encoder = Encoder(spec)
@@ -145,152 +122,13 @@ def _train(
         line = data.lines[rows[np.flatnonzero(~np.isfinite(encoded).all(axis=1))[0]]]
         raise DataError(f"{data.path}: line {line} has a number too large to learn from; put it right or take it out")
     trained = train_rows(detector, encoded, epochs, seed, path, on_epochs)
-    return _Run(spec, encoded, trained, encoder.encode(chosen_rows(data.parsed, held_out)))
-
-
-class _Maker:
-    """Makes the bundle from finished runs."""
-
-    def __init__(
-        self,
-        options: Options,
-        data: TableData,
-        detector: TableDetector,
-        epochs: int,
-        final: _Run,
-        folds: list[_Run],
-        held_out: list[Indices],
-    ) -> None:
-        self._options, self._data, self._detector, self._epochs = options, data, detector, epochs
-        self._final, self._folds, self._held_out = final, folds, held_out
-        # Whatever the bundle is proven on, in the file's order.
-        self._rows = np.sort(np.concatenate([data.train, data.test])).astype(np.intp)
-        self._parsed = chosen_rows(data.parsed, self._rows)
-        self._encoded = Encoder(final.spec).encode(self._parsed)
-
-    def make(self, say: Callable[[str], None]) -> tuple[TableBundle, Float32Array, JudgedRows]:
-        """The cheapest precision that holds, or the asked one.
-
-        Raises:
-            DataError: it does not hold.
-        """
-        if self._options.precision != "auto":
-            asked: Any = self._options.precision
-            return self._at(asked, [])
-        attempts: list[dict[str, str]] = []
-        for precision in TABLE_PRECISIONS:
-            try:
-                return self._at(precision, attempts)
-            except DataError as error:
-                if precision == TABLE_PRECISIONS[-1]:
-                    raise
-                why = str(error).split("; choose another")[0]
-                attempts.append({"precision": precision, "why": why})
-                say(f"{precision} does not hold: {why}")
-        raise AssertionError("TABLE_PRECISIONS is empty")
-
-    def results(self, judged: JudgedRows) -> TableResults | None:
-        """The test rows among all judged ones."""
-        if len(self._data.test) == 0:
-            return None
-        test = np.isin(self._rows, self._data.test)
-        rows = self._rows[test]
-        verdicts = [verdict for verdict, is_test in zip(judged.verdicts(), test.tolist(), strict=True) if is_test]
-        anomalous, scores = self._data.anomalous[rows], judged.scores[test]
-        return TableResults(
-            self._data.lines[rows], anomalous, scores, verdicts, self._data.unlabelled,
-            figures(anomalous, scores, verdicts),
-        )  # fmt: skip
-
-    def _at(self, precision: Precision, attempts: list[dict[str, str]]) -> tuple[TableBundle, Float32Array, JudgedRows]:
-        options, final = self._options, self._final
-        good_scores = self._cross_scores(precision)
-        found = calibrate.image_threshold(good_scores.astype(np.float64), options.false_reject_rate)
-        moment = created()
-        content: dict[str, Any] = {
-            "product": _product_name(options),
-            "sequence": int(moment.timestamp()),
-            "created_utc": moment.isoformat(),
-            "thresholds": calibrate.manifest_thresholds(
-                found, found.value, options.false_reject_rate, len(self._data.train), options.folds
-            ),
-            "provenance": origin(self._detector, self._data, options.seed, self._recorded()),
-        }
-        model = self._export(final, precision)
-        reference = model if precision == "float32" else self._export(final, "float32")
-        inspector = TableInspector(assemble_table(model, final.spec, {}, **content))
-        float_inspector = TableInspector(assemble_table(reference, final.spec, {}, **content))
-        judged = inspector.judge(self._encoded, self._parsed.faults)
-        few = final.encoded[:1024]
-        keras_error = np.abs(final.trained.model.predict_on_batch(few) - float_inspector.model.reconstruct(few)).max()
-        content["parity"] = {
-            **table_parity(
-                precision,
-                float_inspector.judge(self._encoded, self._parsed.faults).scores,
-                judged.scores,
-                self._data.anomalous[self._rows],
-                found.value,
-                float(keras_error),
-            ),
-            "attempts": list(attempts),
-        }
-        files: dict[str, bytes] = {}
-        content["golden"] = self._choose_golden(judged, found.value, files)
-        if (results := self.results(judged)) is not None:
-            content["evaluation"] = results.figures
-        files["MODEL_CARD.md"] = _model_card(content, self._detector, final.spec, self._epochs).encode()
-        return assemble_table(model, final.spec, files, **content), good_scores, judged
-
-    def _export(self, run: _Run, precision: Precision) -> bytes:
-        return rows_to_tflite(self._detector, run.trained.model, precision, run.encoded)
-
-    def _cross_scores(self, precision: Precision) -> Float32Array:
-        scores = np.full(len(self._data.train), np.nan, np.float32)
-        for run, held_out in zip(self._folds, self._held_out, strict=True):
-            inspector = TableInspector(assemble_table(self._export(run, precision), run.spec, {}))
-            scores[np.searchsorted(self._data.train, held_out)] = inspector.judge(run.held_out).scores
-        return scores
-
-    def _recorded(self) -> dict[str, Any]:
-        given = asdict(self._options)
-        return {**{key: given[key] for key in sorted(given) if key not in {"data", "out"}}, "epochs": self._epochs}
-
-    def _choose_golden(self, judged: JudgedRows, threshold: float, files: dict[str, bytes]) -> list[dict[str, Any]]:
-        values, anomalous = judged.scores.astype(np.float64), self._data.anomalous[self._rows]
-        tolerance = max(abs(threshold) * _GOLDEN_TOLERANCE_SHARE, 1e-9)
-        names = self._final.spec.names
-        golden = []
-        for name, wanted, verdict in (
-            (GOLDEN_GOOD, ~anomalous & (values < threshold - tolerance), Verdict.GOOD),
-            (GOLDEN_BAD, anomalous & (values >= threshold + tolerance), Verdict.NG),
-        ):
-            candidates = np.flatnonzero(wanted)
-            if len(candidates) == 0:
-                if verdict is Verdict.GOOD:
-                    raise DataError("no good row scores clearly below the threshold; add good rows or train longer")
-                continue
-            middle = int(candidates[np.argsort(values[candidates], kind="stable")[len(candidates) // 2]])
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-            writer.writerow(names)
-            writer.writerow(fields_of(self._data.path, self._final.spec.delimiter, int(self._rows[middle]), names))
-            files[name] = text.getvalue().encode()
-            golden.append(
-                {"file": name, "score": float(values[middle]), "tolerance": tolerance, "verdict": verdict.value}
-            )
-        return golden
+    return Run(spec, encoded, trained, encoder.encode(chosen_rows(data.parsed, held_out)))
 
 
 def _fold_epochs(epochs: int, folds: int) -> int:
     # As many steps as the final model takes: a fold's model that has learnt less scores higher than the one that ships,
     # and the threshold would come out too high.
     return round(epochs * folds / (folds - 1))
-
-
-def _product_name(options: Options) -> str:
-    if options.product is not None:
-        return options.product
-    return re.sub(r"[^\w.\-]+", "-", options.data.stem).strip("-._")[:64] or "table"
 
 
 def _open_work(work: Path, options: Options, epochs: int, data: TableData) -> None:
@@ -305,39 +143,3 @@ def _open_work(work: Path, options: Options, epochs: int, data: TableData) -> No
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
     write_atomically(mark, key.encode())
-
-
-def _model_card(content: dict[str, Any], detector: TableDetector, spec: TableSpec, epochs: int) -> str:
-    thresholds, proof, measured = content["thresholds"], content["parity"], content.get("evaluation")
-    lines = [
-        f"# {content['product']}",
-        "",
-        f"Detector `{detector.name}` on {len(spec.columns)} columns ({spec.width} inputs), {proof['precision']}, at"
-        f" most {epochs} epochs. Learnt from {thresholds['n_good']} good rows.",
-        "",
-        f"Threshold {thresholds['image']:.6g} ({thresholds['rule']}, false-reject rate"
-        f" {thresholds['false_reject_rate']:.3g}, with 95 % confidence below {thresholds['false_reject_bound']:.3g};"
-        f" {'sufficient' if thresholds['sufficient'] else 'INSUFFICIENT'} good rows).",
-        "",
-        f"Against the float model on {proof['n_pictures']} rows: {proof['label_flips']} verdicts flip, mean score error"
-        f" {proof['score_error_mean']:.3g}.",
-        "",
-        "Columns: " + ", ".join(spec.names) + ".",
-        "",
-        "Left out: " + ("; ".join(f"{c.name or '(no name)'} ({c.why})" for c in spec.left_out) or "none") + ".",
-        "",
-    ]
-    if not measured:
-        lines.append("Not evaluated: the rows have no label.")
-        return "\n".join(lines) + "\n"
-    lines.append(f"On {measured['n_normal']} normal and {measured['n_anomalous']} anomalous test rows:")
-    for key, label in (
-        ("image_auroc", "AUROC"),
-        ("average_precision", "average precision"),
-        ("normal_called_good", "normal called GOOD"),
-        ("anomalous_called_ng", "anomalous called NG"),
-    ):
-        if key in measured:
-            value = measured[key]
-            lines.append(f"- {label}: {value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})")
-    return "\n".join(lines) + "\n"

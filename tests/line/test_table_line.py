@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import pytest
 from shared_data import shared_path
 from tables import HEADER, INPUTS, drawn_rows, write_csv
 
+import edge_app.cli
 from edge_app.bundle import read
 from edge_app.table_bundle import TableBundle
 from edge_app.table_model import TableInspector, check_golden_rows
-from edge_app.table_rows import TableReader
+from edge_app.table_rows import TableReader, open_table
+from trainer.cli import main
 from trainer.table_evaluate import evaluate_table
 
 ENVIRONMENT = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -26,18 +29,11 @@ FIT = ("--label", "state", "--good", "ok", "--false-reject-rate", "0.05", "--fol
        "--precision", "float32")  # fmt: skip
 
 
-def command(module: str, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *map(str, words)],
-        capture_output=True, text=True, env=ENVIRONMENT, timeout=110, check=False,
-    )  # fmt: skip
-
-
 def scan(table: Path, bundle: Path, out: Path) -> tuple[int, list[dict[str, str]]]:
-    done = command("edge_app.cli", "scan-table", table, "--bundle", bundle, "--out", out)
-    assert done.returncode in (0, 1, 3), done.stderr
+    code = edge_app.cli.main(["scan-table", str(table), "--bundle", str(bundle), "--out", str(out)])
+    assert code in (0, 1, 3)
     with (out / "results.csv").open(newline="", encoding="utf-8") as file:
-        return done.returncode, list(csv.DictReader(file))
+        return code, list(csv.DictReader(file))
 
 
 def test_the_bundle_proves_itself_and_tells_the_rows_apart(table_bundle_path: Path) -> None:
@@ -111,32 +107,61 @@ def test_a_good_table_ends_with_0(table_bundle_path: Path, tmp_path: Path) -> No
     assert code == 0
 
 
-def test_a_killed_fit_goes_on_to_the_same_bytes_and_reports(tmp_path: Path) -> None:
+def test_a_killed_fit_goes_on_to_the_same_bytes_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     table = write_csv(tmp_path / "parts.csv", drawn_rows(300, anomalous_every=10))
     whole, cut = tmp_path / "whole.bundle", tmp_path / "cut.bundle"
-    done = command("trainer.cli", "fit-table", table, "--out", whole, "--report", tmp_path / "report", *FIT)
-    assert done.returncode == 0, done.stderr
-    assert "ships float32: 0 of" in done.stdout
+    words = [sys.executable, "-m", "trainer.cli", "fit-table", str(table), "--out", str(cut), *FIT]
+    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    # The same in this process, meanwhile.
+    assert main(["fit-table", str(table), "--out", str(whole), "--report", str(tmp_path / "report"), *FIT]) == 0
+    assert "ships float32: 0 of" in capsys.readouterr().out
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 5
     assert "http" not in page
-
-    words = [sys.executable, "-m", "trainer.cli", "fit-table", str(table), "--out", str(cut), *FIT]
-    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     work = tmp_path / "cut.bundle.work"
     deadline = time.monotonic() + 60
     while not (work / "final.npz").exists() and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert (work / "final.npz").exists()
-    assert not cut.exists()
-    done = command("trainer.cli", "fit-table", table, "--out", cut, *FIT)
-    assert done.returncode == 0, done.stderr
+    if running.returncode == -signal.SIGKILL:
+        assert not cut.exists()
+        assert (work / "final.npz").exists()
+    assert main(["fit-table", str(table), "--out", str(cut), *FIT]) == 0
     assert cut.read_bytes() == whole.read_bytes()
     assert not work.exists()
-    stated = command("trainer.cli", "evaluate-table", whole, table, "--json")
-    assert json.loads(stated.stdout)["n_anomalous"] == 30
+    capsys.readouterr()
+    assert main(["evaluate-table", str(whole), str(table), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_anomalous"] == 30
+
+
+def test_ctrl_c_ends_a_fit_with_130_and_keeps_what_is_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_csv(tmp_path / "parts.csv", drawn_rows(300, anomalous_every=10))
+    bundle, finished = tmp_path / "x.bundle", tmp_path / "x.bundle.work" / "final.npz"
+
+    def press() -> None:
+        deadline = time.monotonic() + 60
+        while not finished.exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    # dense_ae never stops early: its folds are far from done when the final model is.
+    words = ["fit-table", str(table), "--out", str(bundle), *FIT, "--detector", "dense_ae", "--epochs", "300"]
+    try:
+        code = main(words)
+    finally:
+        pressing.join()
+    assert code == 130
+    assert "stopped; finished models are in" in capsys.readouterr().err
+    assert finished.exists()
+    assert not bundle.exists()
 
 
 @pytest.mark.parametrize(
@@ -167,10 +192,14 @@ def test_real_tables(name: str, given: dict[str, object], inputs: int, tmp_path:
     assert manifest.evaluation.normal_called_good.value > 0.95
     if name.startswith("credit"):
         assert manifest.evaluation.image_auroc.value > 0.9
-    # The rows that the fit held out score the same when the whole table is evaluated.
+    # The rows that the fit held out score the same when the whole table is judged.
     assert fitted.results is not None
-    again = evaluate_table(fitted.bundle, options.data)
-    at = {line: score for line, score in zip(again.lines.tolist(), again.scores.tolist(), strict=True)}
+    inspector = TableInspector(fitted.bundle)
+    at: dict[int, float] = {}
+    with open_table(options.data) as table:
+        for block in table.blocks():
+            scores = inspector.inspect(block.rows, table.header, name).scores
+            at.update(zip(block.lines, scores.tolist(), strict=True))
     assert [at[line] for line in fitted.results.lines.tolist()] == fitted.results.scores.tolist()
 
 

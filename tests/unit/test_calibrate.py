@@ -46,9 +46,21 @@ def test_few_parts_are_insufficient_and_fall_back() -> None:
 
 
 def test_too_few_are_refused_in_one_line_that_says_how_many() -> None:
-    with pytest.raises(DataError, match=r"7 good parts are too few: 19 are needed.*30.*99.*--false-reject-rate 0\.13"):
-        check_enough(7, 0.01)
-    check_enough(7, 0.13)
+    with pytest.raises(
+        DataError, match=r"^4 good parts are too few: 5 are needed.* 30 .* 99 .*add good pictures$"
+    ):
+        check_enough(4, 0.01)
+    check_enough(5, 0.01)
+
+
+@pytest.mark.parametrize("n", [5, 7, 18])
+def test_very_few_parts_give_a_threshold_that_says_how_little_it_promises(n: int) -> None:
+    scores = np.random.default_rng(0).random(n)
+    found = image_threshold(scores, 0.01)
+    assert found.rate == pytest.approx(1 / (n + 1))
+    assert not found.sufficient
+    assert found.value > scores.max()
+    assert found.value == pytest.approx(scores.max(), abs=1e-6)
 
 
 def test_a_score_equal_to_the_largest_good_one_still_passes() -> None:

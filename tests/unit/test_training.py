@@ -3,11 +3,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer.detector import Job, Network, OnEpoch, Plan
 from trainer.detectors import DETECTORS
 from trainer.layers import loss_function
-from trainer.training import Plan, default_epochs, train
+from trainer.training import default_epochs
 
 PLAN = Plan(DETECTORS["cae"], size=32, loss="l2", epochs=6, seed=3)
+
+
+def learn(pictures: np.ndarray, folder: Path, on_epoch: OnEpoch = lambda *_: None, plan: Plan = PLAN) -> Network:
+    return plan.detector.learn(Job(plan, pictures, folder, on_epoch))
 
 
 @pytest.fixture(scope="module")
@@ -18,29 +23,38 @@ def pictures() -> np.ndarray:
 
 
 def test_interrupted_and_resumed_is_the_same_as_undisturbed(pictures: np.ndarray, tmp_path: Path) -> None:
-    whole, losses = train(PLAN, pictures, tmp_path / "whole", lambda *_: None)
+    whole = learn(pictures, tmp_path / "whole")
 
     def stop_after_three(_run: str, epoch: int, _loss: float) -> None:
         if epoch == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(PLAN, pictures, tmp_path / "cut", stop_after_three)
+        learn(pictures, tmp_path / "cut", stop_after_three)
     assert (tmp_path / "cut" / "best.weights.h5").exists()
     seen: list[int] = []
-    resumed, resumed_losses = train(PLAN, pictures, tmp_path / "cut", lambda _run, epoch, _loss: seen.append(epoch))
+    resumed = learn(pictures, tmp_path / "cut", lambda _run, epoch, _loss: seen.append(epoch))
     assert seen == [1, 2, 3, 4, 5, 6]
-    assert resumed_losses == losses
-    for ours, theirs in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    assert resumed.losses == whole.losses
+    for ours, theirs in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         assert np.array_equal(ours, theirs)
 
 
 def test_training_learns_and_keeps_the_best_epoch(pictures: np.ndarray, tmp_path: Path) -> None:
-    model, losses = train(PLAN, pictures, tmp_path / "run", lambda *_: None)
+    network = learn(pictures, tmp_path / "run")
+    model, losses = network.model, network.losses
     assert losses[-1] < losses[0]
     real = pictures.astype(np.float32) / 255
     reached = float(np.mean((model.predict_on_batch(real) - real) ** 2))
     assert reached <= losses[0]
+
+
+def test_tiles_are_cut_at_random_places_and_the_same_again(pictures: np.ndarray, tmp_path: Path) -> None:
+    large = pictures.repeat(2, axis=1).repeat(2, axis=2)
+    plan = Plan(DETECTORS["cae"], size=64, loss="l2", epochs=2, seed=3, tile=32)
+    first, second = (learn(large, tmp_path / name, plan=plan) for name in ("a", "b"))
+    assert first.model.input_shape == (None, 32, 32, 3)
+    assert first.losses == second.losses
 
 
 def test_default_epochs_come_to_the_same_number_of_steps() -> None:
@@ -49,6 +63,8 @@ def test_default_epochs_come_to_the_same_number_of_steps() -> None:
     assert default_epochs(detector, 400) == 16
     assert default_epochs(detector, 1) == 400
     assert default_epochs(detector, 100_000) == 5
+    assert default_epochs(detector, 200, steps=100) == 5
+    assert default_epochs(DETECTORS["variation_model"], 200, steps=100) == 1
 
 
 def test_losses_are_zero_for_equal_pictures_and_what_their_names_say() -> None:

@@ -10,6 +10,7 @@ min_k |f - w_k|^2 = |f|^2 - max_k (2 w_k f - |w_k|^2).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from keras import layers, ops
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
@@ -49,7 +51,10 @@ def learn(job: Job) -> Network:
     reduced = components.transform(patches)
     if len(reduced) < words:
         raise DataError(f"feature_dictionary: {len(reduced)} patches cannot make {words} words; give more pictures")
-    dictionary = KMeans(words, n_init=3, random_state=plan.seed).fit(reduced).cluster_centers_
+    with warnings.catch_warnings():
+        # Flat pictures may have fewer different patches than words; then some words are the same.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        dictionary = KMeans(words, n_init=3, random_state=plan.seed).fit(reduced).cluster_centers_
 
     features = _joined(backbone.model, np.asarray(scales))
     project = layers.Conv2D(reduced.shape[1], 1, name="components")

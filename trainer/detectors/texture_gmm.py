@@ -9,11 +9,14 @@ the likeliest Gaussian's density, standardised by the training patches; the anom
 
 from __future__ import annotations
 
+import warnings
+
 import cv2
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import layers
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from edge_app.domain import UInt8Array
@@ -71,7 +74,9 @@ def _patches(greys: list[UInt8Array], rng: np.random.Generator) -> Floats:
     each = max(1, _PATCHES_A_LEVEL // len(greys))
     found = []
     for one in greys:
-        views = np.lib.stride_tricks.sliding_window_view(one, (PATCH, PATCH))
+        # Mirrored as in the graph, so that a patch at the edge is nothing unheard of.
+        padded = cv2.copyMakeBorder(one, *[PATCH // 2] * 4, borderType=cv2.BORDER_REFLECT_101)
+        views = np.lib.stride_tricks.sliding_window_view(padded, (PATCH, PATCH))
         rows, columns = views.shape[:2]
         chosen = rng.integers(0, rows * columns, each)
         found.append(views[chosen // columns, chosen % columns].reshape(each, -1))
@@ -86,7 +91,9 @@ def _level(
     mixture = GaussianMixture(
         components, reg_covar=flat, max_iter=30, tol=1e-2, random_state=seed, init_params="k-means++"
     )
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        # Likely enough is enough: what the mixture is worth shows in the evaluation.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(measured)
     dimensions = measured.shape[1]
     # A measurement is a patch without its mean, along the directions; and the mean itself, so scaled to unit length.
@@ -105,13 +112,15 @@ def _level(
     mean, spread = float(surprise.mean()), float(surprise.std()) + 1e-6
 
     def convolution(name: str, kernel: Floats, bias: Floats, size: int = 1, stride: int = 1) -> layers.Layer:
-        layer = layers.Conv2D(len(bias), size, stride, padding="same", name=f"{name}_{level}")
+        layer = layers.Conv2D(len(bias), size, stride, name=f"{name}_{level}")
         layer.build((None, None, None, kernel.shape[0] // size**2))
         layer.set_weights([kernel.reshape(size, size, -1, len(bias)), bias])
         return layer
 
     # Every second place of the finest level does: the patches of neighbours overlap by six of seven pixels.
-    x = convolution("measure", kernel, np.zeros(dimensions), PATCH, 2 if level == 0 else 1)(level_in)
+    around = [[0, 0], [PATCH // 2] * 2, [PATCH // 2] * 2, [0, 0]]
+    x = keras.ops.pad(level_in, around, mode="reflect")
+    x = convolution("measure", kernel, np.zeros(dimensions), PATCH, 2 if level == 0 else 1)(x)
     x = convolution("turn", turned, -middle)(x)
     # In units of the spread already here: small numbers lose least in any precision.
     x = convolution("add", add / spread, -(offset + mean) / spread)(layers.Multiply()([x, x]))
