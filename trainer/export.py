@@ -125,7 +125,9 @@ def to_tflite(
         PrecisionError: the converter cannot do this graph in this precision.
     """
     # A graph with an open batch converts upsampling badly; the edge inspects one part at a time anyway.
-    fixed = keras.models.clone_model(model, input_tensors=keras.Input(batch_shape=(1, *model.input_shape[1:])))
+    given = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="given")
+    fixed = keras.models.clone_model(model, input_tensors=given)
+    fixed.name = "graph"
     fixed.set_weights(model.get_weights())
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
     if precision != "float32":

@@ -162,14 +162,20 @@ def train_all(
     started = time.monotonic()
     template, seen = (None, pictures) if in_place is None else in_place
     order = np.random.default_rng(plan.seed).permutation(len(pictures))
-    final = plan.detector.learn(Job(plan, seen, work / "final", on_epoch))
+    final = _learn(Job(plan, seen, work / "final", on_epoch))
     trained_folds = []
     for index in range(folds):
         held_out = np.sort(order[index::folds])
         kept = np.setdiff1d(order, held_out)
         job = Job(plan, seen[kept], work / f"fold-{index + 1}-of-{folds}", on_epoch)
-        trained_folds.append((kept, held_out, plan.detector.learn(job)))
+        trained_folds.append((kept, held_out, _learn(job)))
     return Trained(plan, pictures, template, final, trained_folds, time.monotonic() - started)
+
+
+def _learn(job: Job) -> Network:
+    # Keras numbers unnamed layers from the start of the process; the names end up in the exported graph.
+    keras.utils.clear_session(free_memory=False)
+    return job.plan.detector.learn(job)
 
 
 def _save(model: keras.Model, path: Path) -> None:
