@@ -89,6 +89,8 @@ class Options:
     def scoring(self, detector: Detector) -> tuple[dict[str, Any], bool]:
         """The manifest's `scoring` that these options and the detector ask for, and whether pixels are learnt."""
         wanted = {**SCORING, **detector.scoring}
+        if self.texture:
+            wanted["pixel_statistics"] = False  # one place of a texture is like another
         wanted.update({name: given for name in SCORING if (given := getattr(self, name)) is not None})
         use_statistics = bool(wanted.pop("pixel_statistics"))
         wanted["two_sided"] = wanted["two_sided"] and use_statistics

@@ -28,7 +28,7 @@ def provenance(options: dict[str, Any], plan: Plan, source_sha256: str) -> dict[
         "detector": plan.detector.name,
         "dataset_sha256": source_sha256,
         "seed": plan.seed,
-        "source_revision": _source_revision(),
+        "source_revision": source_revision(),
         "packages": {
             name: version(name) for name in ("kensa", "keras", "numpy", "ai-edge-litert", "opencv-python-headless")
         },
@@ -45,7 +45,7 @@ def _digest(path: Path | None) -> str | None:
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _source_revision() -> str:
+def source_revision() -> str:
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
@@ -62,10 +62,9 @@ def model_card(content: dict[str, Any], plan: Plan) -> str:
     lines = [
         f"# {content['product']}",
         "",
-        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {proof['precision']}, "
-        f"{plan.epochs} epochs, loss {plan.loss}, "
-        if plan.loss
-        else f"seed {plan.seed}. Learnt from {thresholds['n_good']} good parts.",
+        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {proof['precision']},"
+        f" {f'loss {plan.loss}, ' if plan.loss else ''}{plan.epochs} epochs, seed {plan.seed}. Learnt from"
+        f" {thresholds['n_good']} good parts.",
         "",
         f"Image threshold {thresholds['image']:.6g} ({thresholds['rule']}, false-reject rate"
         f" {thresholds['false_reject_rate']:.3g}, with 95 % confidence below {thresholds['false_reject_bound']:.3g};"

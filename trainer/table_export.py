@@ -24,7 +24,7 @@ from edge_app.manifest import MODEL, Precision
 from edge_app.runtime import describe_model
 from edge_app.table_bundle import TableBundle, TableSpec
 from trainer.export import MAX_FLIPS_SHARE, parity
-from trainer.provenance import _source_revision as source_revision
+from trainer.provenance import source_revision
 from trainer.quiet import native_stderr_held
 from trainer.table_data import TableData
 from trainer.table_detectors import TableDetector

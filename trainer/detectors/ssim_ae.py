@@ -52,7 +52,6 @@ DETECTOR = Detector(
     name="ssim_ae",
     summary="autoencoder with a bottleneck of 100, the AE (SSIM) and AE (L2) of the MVTec AD comparison",
     learn=learn,
-    size=128,
     sides=32,
     losses=("ssim", "l2", "l2+ssim"),
     steps=800,
