@@ -43,9 +43,9 @@ def draw_data(root: Path) -> Path:
 
 def quick(detector: str, data: Path, out: Path, backbone: bool) -> Options:
     """Options with which any detector is done in seconds."""
-    small = {"dense_ae": 28, "anogan": 32}
+    small = {"dense_ae": 28, "anogan": 32, "vae": 32, "ssim_ae": 32, "cae": 32}
     return Options(
-        data=data, out=out, detector=detector, product="bars", size=small.get(detector, SIDE), steps=100, folds=2,
+        data=data, out=out, detector=detector, product="bars", size=small.get(detector, SIDE), steps=40, folds=2,
         false_reject_rate=0.05, sequence=1, backbone_weights=WEIGHTS if backbone else None,
     )  # fmt: skip
 

@@ -134,7 +134,7 @@ def _fit(arguments: argparse.Namespace) -> int:
             fitted = fit(options, on_plan, on_epoch, lambda line: bar.write(line, file=sys.stderr))
         except KeyboardInterrupt:
             work = options.out.with_name(options.out.name + ".work")
-            bar.write(f"stopped; the best weights so far are in {work}; the same command goes on", file=sys.stderr)
+            bar.write(f"stopped; what was learnt so far is in {work}; the same command goes on", file=sys.stderr)
             return EXIT_INTERRUPTED
     if arguments.report is not None:
         from trainer.report import write_report

@@ -46,6 +46,7 @@ def _digest(path: Path | None) -> str | None:
 
 
 def source_revision() -> str:
+    """The commit that the trainer runs from, or its release."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty"],

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from trainer.layers import loss_function
 
 # Few pictures: many short epochs; many pictures: enough of them that every one is seen a few times.
 MIN_EPOCHS, MAX_EPOCHS = 5, 400
+# An interruption costs no more than this and one epoch.
+WRITE_EVERY_S = 2.0
 
 Arrange = Callable[[Float32Array, np.random.Generator], tuple[Any, Any]]
 
@@ -59,7 +61,7 @@ def descend(job: Job, model: keras.Model, loss: Any, arrange: Arrange) -> list[f
     """Train a model, or go on where an interrupted run stopped: the result is the same.
 
     Adam with a cosine decay of the learning rate to a twentieth. The weights of the epoch with the lowest loss are
-    kept. After each epoch the job's folder holds all that is needed to go on.
+    kept. Every other second the job's folder gets all that is needed to go on.
 
     Args:
         job: what to train on.
@@ -72,38 +74,81 @@ def descend(job: Job, model: keras.Model, loss: Any, arrange: Arrange) -> list[f
         the loss of each epoch.
 
     Raises:
-        KeyboardInterrupt: stopped by the user; the folder holds the best weights and the state to go on from.
+        KeyboardInterrupt: stopped by the user; the folder holds the state to go on from, best weights included.
     """
-    plan, pictures, folder = job.plan, job.pictures, job.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    state_path, last_path, best_path = (folder / name for name in ("state.json", "last.weights.h5", "best.weights.h5"))
+    plan, pictures = job.plan, job.pictures
     steps_per_epoch = math.ceil(len(pictures) / plan.detector.batch)
     decay = keras.optimizers.schedules.CosineDecay(
         plan.detector.learning_rate, plan.epochs * steps_per_epoch, alpha=0.05
     )
     model.compile(keras.optimizers.Adam(decay), loss=loss)
-    losses: list[float] = []
-    if state_path.exists():
-        losses = json.loads(state_path.read_text())["losses"]
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(last_path)
-        for epoch, value in enumerate(losses, 1):
-            job.progress(epoch, value)
-    for epoch in range(len(losses), plan.epochs):
+    model.optimizer.build(model.trainable_variables)
+    best = model.get_weights()
+    state = RunState(job, [*model.variables, *model.optimizer.variables], best)
+    for epoch in range(len(state.losses), plan.epochs):
         total = 0.0
         for chosen, rng in batches(job, epoch):
             inputs, targets = arrange(pictures[chosen].astype(np.float32) / np.float32(255), rng)
             model.reset_metrics()
             # Of several losses the first is their sum.
             total += float(np.ravel(model.train_on_batch(inputs, targets))[0]) * len(chosen)
-        losses.append(total / len(pictures))
-        _save(model, last_path)
-        if losses[-1] <= min(losses):
-            _save(model, best_path)
-        write_state(state_path, {"losses": losses})
-        job.progress(epoch + 1, losses[-1])
-    model.load_weights(best_path)
-    return losses
+        loss_now = total / len(pictures)
+        if loss_now <= min(state.losses, default=loss_now):
+            state.extra[:] = model.get_weights()
+        state.epoch_done(loss_now)
+    model.set_weights(state.extra)
+    return state.losses
+
+
+class RunState:
+    """What an interrupted run needs to go on: every variable after the last epoch that was written, and the losses.
+
+    Args:
+        job: whose folder it is; when there is a state in it, the variables are set to it and its epochs told again.
+        variables: all that training changes, of models and optimizers, in a fixed order.
+        extra: further arrays, such as the best weights; replaced by the stored ones.
+    """
+
+    def __init__(self, job: Job, variables: Sequence[Any], extra: list[np.ndarray] | None = None) -> None:
+        self._job, self._variables = job, list(variables)
+        self.extra = [] if extra is None else extra
+        self.losses: list[float] = []
+        self._written, self._turn = -math.inf, 0
+        self._path = job.folder / "state.json"
+        job.folder.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            return
+        state = json.loads(self._path.read_text())
+        with np.load(job.folder / state["arrays"], allow_pickle=False) as archive:
+            arrays = [archive[f"a{index}"] for index in range(len(archive.files))]
+        for variable, array in zip(self._variables, arrays, strict=False):
+            variable.assign(array)
+        self.extra[:] = arrays[len(self._variables) :]
+        self.losses, self._turn = list(state["losses"]), int(state["arrays"] == "arrays-1.npz")
+        for epoch, loss in enumerate(self.losses, 1):
+            job.progress(epoch, loss)
+
+    def epoch_done(self, loss: float) -> None:
+        """Count an epoch, write the state when it is time, and tell the job."""
+        self.losses.append(loss)
+        now = time.monotonic()
+        if now - self._written >= WRITE_EVERY_S or len(self.losses) == self._job.plan.epochs:
+            self._write()
+            self._written = now
+        self._job.progress(len(self.losses), loss)
+
+    def _write(self) -> None:
+        # Two files in turn: the state names the one that is whole, whenever the process ends.
+        self._turn = 1 - self._turn
+        name = f"arrays-{self._turn}.npz"
+        part = self._job.folder / "part.npz"
+        arrays = [*(variable.numpy() for variable in self._variables), *self.extra]
+        with open(part, "wb") as file:
+            np.savez(file, **{f"a{index}": array for index, array in enumerate(arrays)})
+        os.replace(part, part.with_name(name))
+        whole = self._path.with_name("part.json")
+        whole.write_text(json.dumps({"losses": self.losses, "arrays": name}))
+        os.replace(whole, self._path)
 
 
 def batches(job: Job, epoch: int) -> list[tuple[np.ndarray, np.random.Generator]]:
@@ -176,16 +221,3 @@ def _learn(job: Job) -> Network:
     # Keras numbers unnamed layers from the start of the process; the names end up in the exported graph.
     keras.utils.clear_session(free_memory=False)
     return job.plan.detector.learn(job)
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    part = path.with_name("part." + path.name)
-    model.save_weights(part, overwrite=True)
-    os.replace(part, path)
-
-
-def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a run's state, whole or not at all."""
-    part = path.with_name("part." + path.name)
-    part.write_text(json.dumps(state))
-    os.replace(part, path)

@@ -111,7 +111,7 @@ def test_stopped_by_ctrl_c_it_goes_on_to_the_same_bundle(
     )
     try:
         deadline = time.monotonic() + 120
-        while not (out.with_name("discs.bundle.work") / "final" / "best.weights.h5").exists():
+        while not (out.with_name("discs.bundle.work") / "final" / "state.json").exists():
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.01)

@@ -46,9 +46,7 @@ def test_few_parts_are_insufficient_and_fall_back() -> None:
 
 
 def test_too_few_are_refused_in_one_line_that_says_how_many() -> None:
-    with pytest.raises(
-        DataError, match=r"^4 good parts are too few: 5 are needed.* 30 .* 99 .*add good pictures$"
-    ):
+    with pytest.raises(DataError, match=r"^4 good parts are too few: 5 are needed.* 30 .* 99 .*add good pictures$"):
         check_enough(4, 0.01)
     check_enough(5, 0.01)
 

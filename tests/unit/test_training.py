@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer import training
 from trainer.detector import Job, Network, OnEpoch, Plan
 from trainer.detectors import DETECTORS
 from trainer.layers import loss_function
@@ -22,7 +23,10 @@ def pictures() -> np.ndarray:
     return flat.astype(np.uint8)
 
 
-def test_interrupted_and_resumed_is_the_same_as_undisturbed(pictures: np.ndarray, tmp_path: Path) -> None:
+def test_interrupted_and_resumed_is_the_same_as_undisturbed(
+    pictures: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "WRITE_EVERY_S", 0.0)
     whole = learn(pictures, tmp_path / "whole")
 
     def stop_after_three(_run: str, epoch: int, _loss: float) -> None:
@@ -31,7 +35,7 @@ def test_interrupted_and_resumed_is_the_same_as_undisturbed(pictures: np.ndarray
 
     with pytest.raises(KeyboardInterrupt):
         learn(pictures, tmp_path / "cut", stop_after_three)
-    assert (tmp_path / "cut" / "best.weights.h5").exists()
+    assert (tmp_path / "cut" / "state.json").exists()
     seen: list[int] = []
     resumed = learn(pictures, tmp_path / "cut", lambda _run, epoch, _loss: seen.append(epoch))
     assert seen == [1, 2, 3, 4, 5, 6]

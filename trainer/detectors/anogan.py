@@ -13,10 +13,7 @@ The discriminator's leaky ReLU is written as a maximum, which converts to plain 
 from __future__ import annotations
 
 import io
-import json
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,7 +24,7 @@ from keras import layers, ops
 from edge_app.errors import DataError
 from trainer.detector import Detector, Job, Network
 from trainer.layers import NearestUpsampling
-from trainer.training import batches, write_state
+from trainer.training import RunState, batches
 
 WEIGHTS = "latent_search.npz"
 _FILTERS = (32, 64, 128)
@@ -90,24 +87,22 @@ def learn(job: Job) -> Network:
     encoding, encoding_state = _encoding_step(generator, discriminator, encoder, plan.detector.learning_rate)
     models = [variable for model in (generator, discriminator, encoder) for variable in model.variables]
     variables = models + adversarial_state + encoding_state
-    losses = _restore(job, variables)
+    state = RunState(job, variables)
     turn = max(1, round(plan.epochs * _ADVERSARIAL_SHARE))
-    for epoch in range(len(losses), plan.epochs):
+    for epoch in range(len(state.losses), plan.epochs):
         step = adversarial if epoch < turn else encoding
         total = 0.0
         for chosen, rng in batches(job, epoch):
             batch = tf.constant(job.pictures[chosen].astype(np.float32) / np.float32(255))
             noise = tf.constant(rng.standard_normal((2, len(chosen), latent)).astype(np.float32))
             total += float(step(batch, noise)) * len(chosen)
-        losses.append(total / len(job.pictures))
-        _keep(job, variables, losses)
-        job.progress(epoch + 1, losses[-1])
+        state.epoch_done(total / len(job.pictures))
 
     picture = keras.Input((plan.side, plan.side, 3), name="picture")
     drawn = generator(encoder(picture))
     (seen, _), (again, _) = discriminator(picture), discriminator(drawn)
     term = ops.mean(ops.square(seen - again), axis=1, keepdims=True)
-    return Network(keras.Model(picture, [drawn, term], name="anogan"), losses=losses, files={WEIGHTS: _packed(
+    return Network(keras.Model(picture, [drawn, term], name="anogan"), losses=state.losses, files={WEIGHTS: _packed(
         [*generator.get_weights(), *discriminator.get_weights()]
     )})  # fmt: skip
 
@@ -176,30 +171,6 @@ def _encoding_step(
         return loss
 
     return step, list(optimizer.variables)
-
-
-def _keep(job: Job, variables: Sequence[Any], losses: list[float]) -> None:
-    # Two files in turn: the state names the one that is whole, whenever the process ends.
-    name = f"weights-{len(losses) % 2}.npz"
-    job.folder.mkdir(parents=True, exist_ok=True)
-    part = job.folder / f"part.{name}"
-    with open(part, "wb") as file:
-        np.savez(file, **{f"w{index}": variable.numpy() for index, variable in enumerate(variables)})
-    os.replace(part, job.folder / name)
-    write_state(job.folder / "state.json", {"losses": losses, "weights": name})
-
-
-def _restore(job: Job, variables: Sequence[Any]) -> list[float]:
-    path: Path = job.folder / "state.json"
-    if not path.exists():
-        return []
-    state = json.loads(path.read_text())
-    with np.load(job.folder / state["weights"], allow_pickle=False) as archive:
-        for index, variable in enumerate(variables):
-            variable.assign(archive[f"w{index}"])
-    for epoch, loss in enumerate(state["losses"], 1):
-        job.progress(epoch, loss)
-    return list(state["losses"])
 
 
 def _packed(weights: Sequence[np.ndarray]) -> bytes:
