@@ -13,9 +13,8 @@ from keras import layers
 
 from edge_app.errors import DataError
 
-# Where a network's features are taken: at an eighth and at a sixteenth of the picture's side.
-MOBILENET_TAPS = ("block_6_expand_relu", "block_10_expand_relu")
-SQUEEZENET_TAPS = ("fire5", "fire9")
+# Where a network's features are taken: at an eighth of the picture's side, 192 and 256 of them.
+MOBILENET_TAP, SQUEEZENET_TAP = "block_6_expand_relu", "fire5"
 _SQUEEZENET_FIRES = ((2, 16, 64), (3, 16, 64), (4, 32, 128), (5, 32, 128), (6, 48, 192), (7, 48, 192), (8, 64, 256),
                      (9, 64, 256))  # fmt: skip
 
@@ -25,7 +24,7 @@ class Backbone:
     """A network with ImageNet weights.
 
     Attributes:
-        model: float32 (N, side, side, 3), RGB, 0..1, to one feature map a tap, the finest first.
+        model: float32 (N, side, side, 3), RGB, 0..1, to (N, h, w, c).
         name: which one it is.
         weights_sha256: of the weights' file.
     """
@@ -66,7 +65,7 @@ def open_backbone(side: int, weights: Path | None) -> Backbone:
 def _fetched(side: int) -> Backbone:
     try:
         fetched = _mobilenet(224, "imagenet").get_weights()
-    except Exception as error:  # noqa: BLE001: whatever the network, a proxy or the cache says
+    except Exception as error:  # noqa: BLE001 - whatever the network, a proxy or the cache says
         raise DataError(
             "the ImageNet weights of MobileNetV2 could not be fetched; on a machine without a network give an .h5 file"
             " with --backbone-weights"
@@ -85,9 +84,9 @@ def _mobilenet(side: int, weights: str | None) -> keras.Model:
 
 
 def _tapped_mobilenet(model: keras.Model, side: int) -> keras.Model:
-    taps = keras.Model(model.input, [model.get_layer(name).output for name in MOBILENET_TAPS])
+    tapped = keras.Model(model.input, model.get_layer(MOBILENET_TAP).output)
     picture = keras.Input((side, side, 3), name="picture")
-    return keras.Model(picture, taps(layers.Rescaling(2.0, -1.0, name="to_minus_1_to_1")(picture)))
+    return keras.Model(picture, tapped(layers.Rescaling(2.0, -1.0, name="to_minus_1_to_1")(picture)))
 
 
 def _squeezenet(side: int, file: h5py.File) -> keras.Model:
@@ -115,9 +114,9 @@ def _squeezenet(side: int, file: h5py.File) -> keras.Model:
 
 
 def _tapped_squeezenet(model: keras.Model, side: int) -> keras.Model:
-    taps = keras.Model(model.input, [model.get_layer(name).output for name in SQUEEZENET_TAPS])
+    tapped = keras.Model(model.input, model.get_layer(SQUEEZENET_TAP).output)
     picture = keras.Input((side, side, 3), name="picture")
     levels = layers.Rescaling(255.0, name="levels")(picture)
     blue_first = layers.Concatenate()([levels[..., 2:3], levels[..., 1:2], levels[..., 0:1]])
     centred = layers.Rescaling(1.0, [-103.939, -116.779, -123.68], name="less_mean")(blue_first)
-    return keras.Model(picture, taps(centred))
+    return keras.Model(picture, tapped(centred))

@@ -28,7 +28,7 @@ def markdown(plan: BenchmarkPlan, options: BenchmarkOptions) -> str:
         "# Benchmark",
         f"Kensa {__version__}: {len(plan.categories)} categories, {len(plan.columns)} detectors; {state}. Each cell is"
         f" fitted on good pictures alone, threshold included (asked false-reject rate {options.false_reject_rate:.3g},"
-        f" {options.folds} folds, seed {options.seed},"
+        f" {'each its own number of' if options.folds is None else options.folds} folds, seed {options.seed},"
         f" {'the default number of' if options.steps is None else options.steps} training steps), and judged as"
         " shipped, by the program that runs on the station. Milliseconds are the median of a picture's inspection,"
         f" reading left out, one thread, {options.jobs} cell{'' if options.jobs == 1 else 's'} at a time.",

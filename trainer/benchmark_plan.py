@@ -30,7 +30,7 @@ class BenchmarkOptions:
     categories: str | None = None
     jobs: int = 1
     steps: int | None = None
-    folds: int = 3
+    folds: int | None = None
     seed: int = 0
     backbone_weights: Path | None = None
     false_reject_rate: float = 0.01

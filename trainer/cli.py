@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--precision", choices=("auto", "int8", "int8+float", "int16x8", "dynamic", "float16", "float32"),
                      default="auto", help="auto: the cheapest that keeps the float model's verdicts")  # fmt: skip
     fit.add_argument("--false-reject-rate", type=float, default=0.01, metavar="RATE")
-    fit.add_argument("--folds", type=int, default=3, help="good parts are scored by models that did not see them")
+    fit.add_argument("--folds", type=int, help="good parts are scored by models that did not see them")
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument("--sequence", type=int, help="place in the product's history (default: the time in seconds)")
     fit.add_argument("--report", type=Path, metavar="DIR", help="write report.html here")
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--categories", metavar="a,b", help="default: every folder that has train/good")
     bench.add_argument("--jobs", type=int, default=1, metavar="N", help="how many are fitted at once")
     bench.add_argument("--steps", type=int, metavar="N", help="training steps a model (default: the detector's)")
-    bench.add_argument("--folds", type=int, default=3, metavar="N")
+    bench.add_argument("--folds", type=int, metavar="N", help="(default: the detector's)")
     bench.add_argument("--seed", type=int, default=0)
     bench.add_argument("--backbone-weights", type=Path, metavar="FILE", help="for detectors that start from some")
     bench.add_argument("--false-reject-rate", type=float, default=0.01, metavar="RATE")

@@ -44,6 +44,7 @@ class Plan:
         loss: None where the detector has none to choose.
         epochs: passes over the pictures; 1 for a detector that is fitted in one go.
         settings: the detector's own, by name.
+        folds: each good part is scored by a network that learnt from all but one of so many shares.
         tile: side of the tiles that the model sees, or None where it sees the whole picture.
         backbone_weights: file of ImageNet weights, for detectors that need some; None to fetch them.
     """
@@ -54,6 +55,7 @@ class Plan:
     epochs: int
     seed: int
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    folds: int = 3
     tile: int | None = None
     backbone_weights: Path | None = None
 
@@ -96,6 +98,7 @@ class Detector:
         batch: pictures a training step.
         steps: training steps aimed at when no number of epochs is given; 0 where it is fitted in one go.
         learning_rate: Adam's, at the start of its decay.
+        folds: see `Plan`; more of them cost time and make the threshold less wary.
         settings: the detector's own settings with their defaults.
         scoring: what it wants different from `trainer.fit.SCORING`.
         align: whether parts are brought into place first, by default.
@@ -114,6 +117,7 @@ class Detector:
     batch: int = 8
     steps: int = 0
     learning_rate: float = 1e-3
+    folds: int = 3
     settings: Mapping[str, Setting] = field(default_factory=dict)
     scoring: Mapping[str, Any] = field(default_factory=dict)
     align: bool = False

@@ -49,8 +49,9 @@ SCORING: dict[str, Any] = {
     "map_weight": 1.0,
     "term_weight": 1.0,
 }
-# From the cheapest to the dearest; `auto` takes the first that keeps the verdicts.
-AUTO: tuple[Precision, ...] = ("int8", "int8+float", "int16x8", "float16", "float32")
+# From the cheapest to the dearest; `auto` takes the first that keeps the verdicts. int16x8 comes late: its kernels are
+# reference ones, tens of times slower than float's on a CPU.
+AUTO: tuple[Precision, ...] = ("int8", "int8+float", "float16", "int16x8", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Options:
     align: bool | None = None
     precision: Precision | Literal["auto"] = "auto"
     false_reject_rate: float = 0.01
-    folds: int = 3
+    folds: int | None = None
     seed: int = 0
     sequence: int | None = None
     skip_bad: bool = False
@@ -137,8 +138,8 @@ def fit(
     work = options.out.with_name(options.out.name + ".work")
     in_place = learn_template(pictures) if _aligns(options, plan.detector) else None
     _open_work(work, plan, options, source)
-    on_plan(plan.epochs * (options.folds + 1))
-    trained = train_all(plan, pictures, options.folds, work, on_epoch, in_place)
+    on_plan(plan.epochs * (plan.folds + 1))
+    trained = train_all(plan, pictures, work, on_epoch, in_place)
     fitted = make_bundle(trained, options, data_set, source, say)
     fitted.skipped = skipped
     thresholds = fitted.bundle.manifest.thresholds
@@ -183,8 +184,9 @@ def make_plan(options: Options, n_good: int) -> Plan:
         tile = TILE
     if size % (1 if tile else detector.sides) or not detector.least <= size <= 1024:
         raise DataError(f"--size {size}: {name} takes {detector.least} to 1024 in steps of {detector.sides}")
-    if not 2 <= options.folds <= n_good:
-        raise DataError(f"--folds {options.folds}: give 2 to {n_good}, the number of good parts")
+    folds = options.folds if options.folds is not None else min(detector.folds, n_good)
+    if not 2 <= folds <= n_good:
+        raise DataError(f"--folds {folds}: give 2 to {n_good}, the number of good parts")
     if options.loss is not None and options.loss not in detector.losses:
         known = ", ".join(detector.losses) or "none to choose"
         raise DataError(f"--loss {options.loss}: {name} has {known}; leave it out")
@@ -198,11 +200,17 @@ def make_plan(options: Options, n_good: int) -> Plan:
     epochs = options.epochs if options.epochs is not None else default_epochs(detector, n_good, options.steps)
     if epochs < 1:
         raise DataError(f"--epochs {epochs}: give at least 1")
-    loss = options.loss or (detector.losses[0] if detector.losses else None)
     return Plan(
-        detector, size, loss, epochs if detector.steps else 1, options.seed, _settings(options, detector), tile,
-        options.backbone_weights,
-    )  # fmt: skip
+        detector=detector,
+        size=size,
+        loss=options.loss or (detector.losses[0] if detector.losses else None),
+        epochs=epochs if detector.steps else 1,
+        seed=options.seed,
+        settings=_settings(options, detector),
+        folds=folds,
+        tile=tile,
+        backbone_weights=options.backbone_weights,
+    )
 
 
 def _settings(options: Options, detector: Detector) -> dict[str, Setting]:
@@ -363,7 +371,7 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
     weights = plan.backbone_weights
     run = {
         **{"detector": plan.detector.name, "size": plan.size, "tile": plan.tile, "loss": plan.loss},
-        **{"epochs": plan.epochs, "seed": plan.seed, "settings": dict(plan.settings), "folds": options.folds},
+        **{"epochs": plan.epochs, "seed": plan.seed, "settings": dict(plan.settings), "folds": plan.folds},
         **{"align": _aligns(options, plan.detector), "backbone": None if weights is None else str(weights.resolve())},
         "source": source_sha256,
     }

@@ -36,6 +36,7 @@ def provenance(options: dict[str, Any], plan: Plan, source_sha256: str) -> dict[
         "options": {
             **options,
             **{"size": plan.size, "loss": plan.loss, "epochs": plan.epochs, "settings": dict(plan.settings)},
+            "folds": plan.folds,
             "backbone_weights_sha256": _digest(plan.backbone_weights),
         },
     }

@@ -189,7 +189,6 @@ class Trained:
 def train_all(
     plan: Plan,
     pictures: UInt8Array,
-    folds: int,
     work: Path,
     on_epoch: OnEpoch,
     in_place: tuple[UInt8Array, UInt8Array] | None = None,
@@ -199,7 +198,6 @@ def train_all(
     Args:
         plan: detector and settings.
         pictures: uint8 (N, size, size, 3).
-        folds: number of folds.
         work: folder for the runs' states.
         on_epoch: see `Job`.
         in_place: template and aligned pictures, where parts are to be brought into place.
@@ -209,10 +207,10 @@ def train_all(
     order = np.random.default_rng(plan.seed).permutation(len(pictures))
     final = _learn(Job(plan, seen, work / "final", on_epoch))
     trained_folds = []
-    for index in range(folds):
-        held_out = np.sort(order[index::folds])
+    for index in range(plan.folds):
+        held_out = np.sort(order[index :: plan.folds])
         kept = np.setdiff1d(order, held_out)
-        job = Job(plan, seen[kept], work / f"fold-{index + 1}-of-{folds}", on_epoch)
+        job = Job(plan, seen[kept], work / f"fold-{index + 1}-of-{plan.folds}", on_epoch)
         trained_folds.append((kept, held_out, _learn(job)))
     return Trained(plan, pictures, template, final, trained_folds, time.monotonic() - started)
 

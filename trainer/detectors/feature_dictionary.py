@@ -3,8 +3,7 @@
 Napoletano, Piccoli & Schettini, "Anomaly Detection in Nanofibrous Materials by CNN-Based Self-Similarity", Sensors 18,
 2018: features of patches, reduced by principal components to 95 % of their variance, k-means with ten words, distance
 to the nearest. The patches are the receptive fields of the network's own positions, so that one pass over the picture
-serves them all. Two layers are joined, each divided by the root of its summed variances so that neither drowns the
-other. The body ends in the principal components; the head is the distances:
+serves them all. The body ends in the principal components; the head is the distances:
 min_k |f - w_k|^2 = |f|^2 - max_k (2 w_k f - |w_k|^2).
 """
 
@@ -40,13 +39,8 @@ def learn(job: Job) -> Network:
     words, variance = int(plan.settings["words"]), float(plan.settings["variance"])
     if words < 1 or not 0 < variance < 1:
         raise DataError(f"feature_dictionary: words {words}, variance {variance}: give 1 or more, and between 0 and 1")
-    backbone = open_backbone(plan.side, plan.backbone_weights)
-    joined = _joined(backbone.model, np.ones(len(backbone.model.outputs)))
-    patches = _patches(joined, job.pictures, plan.seed)
-    splits = np.cumsum([output.shape[-1] for output in backbone.model.outputs])[:-1]
-    parts = np.split(patches, splits, axis=1)
-    scales = [1 / np.sqrt(part.var(axis=0).sum() + 1e-12) for part in parts]
-    patches = np.hstack([part * np.float32(scale) for part, scale in zip(parts, scales, strict=True)])
+    features = _averaged(open_backbone(plan.side, plan.backbone_weights).model)
+    patches = _patches(features, job.pictures, plan.seed)
     components = PCA(variance, svd_solver="full").fit(patches)
     reduced = components.transform(patches)
     if len(reduced) < words:
@@ -56,7 +50,6 @@ def learn(job: Job) -> Network:
         warnings.simplefilter("ignore", ConvergenceWarning)
         dictionary = KMeans(words, n_init=3, random_state=plan.seed).fit(reduced).cluster_centers_
 
-    features = _joined(backbone.model, np.asarray(scales))
     project = layers.Conv2D(reduced.shape[1], 1, name="components")
     body = keras.Model(features.input, project(features.output), name="feature_dictionary")
     project.set_weights([components.components_.T[None, None], -components.mean_ @ components.components_.T])
@@ -64,16 +57,9 @@ def learn(job: Job) -> Network:
     return Network(body, _head(body.output_shape[1:], dictionary))
 
 
-def _joined(taps: keras.Model, scales: npt.NDArray[Any]) -> keras.Model:
-    """All taps on the finest one's grid, averaged over 3 x 3 positions, in one (N, h, w, c)."""
-    height, width = taps.outputs[0].shape[1:3]
-    parts = []
-    for output, scale in zip(taps.outputs, scales, strict=True):
-        x = layers.AveragePooling2D(3, 1, padding="same")(output)
-        if x.shape[1:3] != (height, width):
-            x = layers.Resizing(height, width)(x)
-        parts.append(layers.Rescaling(float(scale))(x))
-    return keras.Model(taps.input, layers.Concatenate()(parts))
+def _averaged(backbone: keras.Model) -> keras.Model:
+    """The backbone's features, averaged over 3 x 3 positions; (N, h, w, c)."""
+    return keras.Model(backbone.input, layers.AveragePooling2D(3, 1, padding="same")(backbone.output))
 
 
 def _patches(model: keras.Model, pictures: UInt8Array, seed: int) -> npt.NDArray[np.float32]:
@@ -105,7 +91,8 @@ DETECTOR = Detector(
     kind="features",
     sides=32,
     least=64,
+    folds=5,
     settings={"words": 10, "variance": 0.95},
-    scoring={"two_sided": False, "smoothing_sigma_px": 4.0},
+    scoring={"smoothing_sigma_px": 8.0},
     backbone=True,
 )

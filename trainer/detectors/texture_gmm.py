@@ -132,6 +132,7 @@ DETECTOR = Detector(
     summary="texture inspection: Gaussian mixture of 7 x 7 patches on four pyramid levels",
     learn=learn,
     kind="anomaly_map",
+    folds=5,
     settings={"components": 10, "measurements": 20},
     scoring={"pixel_statistics": False, "smoothing_sigma_px": 2.0},
 )

@@ -74,6 +74,7 @@ DETECTOR = Detector(
     learn=learn,
     kind="anomaly_map",
     sides=1,
+    folds=5,
     settings={"absolute": 10.0, "relative": 3.0},
     scoring={"pixel_statistics": False, "smoothing_sigma_px": 1.0},
     align=True,
