@@ -65,7 +65,7 @@ def open_backbone(side: int, weights: Path | None) -> Backbone:
 def _fetched(side: int) -> Backbone:
     try:
         fetched = _mobilenet(224, "imagenet").get_weights()
-    except Exception as error:  # noqa: BLE001 - whatever the network, a proxy or the cache says
+    except Exception as error:
         raise DataError(
             "the ImageNet weights of MobileNetV2 could not be fetched; on a machine without a network give an .h5 file"
             " with --backbone-weights"
