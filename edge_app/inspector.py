@@ -122,15 +122,27 @@ class Inspector:
             ),
         )
 
+    def reconstruction(self, image_rgb: UInt8Array) -> tuple[UInt8Array, Float32Array]:
+        """A picture as the model sees it, and what it makes of it, for a person to compare.
+
+        Args:
+            image_rgb: uint8 (H, W, 3), a frame's picture.
+
+        Returns:
+            uint8 (h, w, 3) and float32 (h, w, 3) of levels 0..255; both are copies.
+        """
+        picture = self._seen(image_rgb)
+        self.model.feed(picture)
+        self.model.invoke()
+        return picture.copy(), self.model.output_levels().copy()
+
     def found(self, image_rgb: UInt8Array) -> Found:
         """What the model finds in a picture, before any comparison with good parts: for learning what is normal.
 
         Args:
             image_rgb: uint8 (H, W, 3), a frame's picture.
         """
-        picture = self._preprocessor.picture(image_rgb)
-        if self._aligner is not None:
-            picture, _ = self._aligner.align(picture)
+        picture = self._seen(image_rgb)
         self.model.feed(picture)
         self.model.invoke()
         return self._found(picture)
@@ -150,6 +162,10 @@ class Inspector:
     def peak(self, anomaly_map: Float32Array) -> float:
         """The highest value of an anomaly map that a whole smallest defect reaches."""
         return self._scorer.peak(anomaly_map)
+
+    def _seen(self, image_rgb: UInt8Array) -> UInt8Array:
+        picture = self._preprocessor.picture(image_rgb)
+        return picture if self._aligner is None else self._aligner.align(picture)[0]
 
     def _found(self, picture: UInt8Array) -> Found:
         if self.model.gives_reconstruction:

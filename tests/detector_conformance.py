@@ -1,18 +1,25 @@
-"""What every detector has to do, on drawn shapes and in seconds; and the driver that is killed under way."""
+"""Drawn shapes that every detector has to tell apart within seconds, and the processes that learn them."""
 
-import json
-import os
-import sys
+import re
+import types
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import cv2
+import keras
 import numpy as np
 from PIL import Image
 from shared_data import SHARED
 
-from trainer.fit import Fitted, Options, fit
+from trainer import training
+from trainer.data import load_pictures, open_data_set
+from trainer.detector import Detector, Job, Network
+from trainer.detectors import DETECTORS
+from trainer.fit import Options, fit, make_plan
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SIDE = 64
 GOOD, NORMAL, ANOMALOUS = 24, 8, 8
 WEIGHTS = SHARED / "weights" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
@@ -41,21 +48,49 @@ def draw_data(root: Path) -> Path:
     return root
 
 
-def quick(detector: str, data: Path, out: Path, backbone: bool) -> Options:
+def example() -> Detector:
+    """The detector that CONTRIBUTING shows, from its very text."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    assert len(code.splitlines()) <= 40
+    module = types.ModuleType("example")
+    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
+    return module.DETECTOR
+
+
+EXAMPLE = example()
+
+
+def quick(detector: str, data: Path, out: Path) -> Options:
     """Options with which any detector is done in seconds."""
     small = {"dense_ae": 28, "anogan": 32, "vae": 32, "ssim_ae": 32, "cae": 32}
     return Options(
         data=data, out=out, detector=detector, product="bars", size=small.get(detector, SIDE), steps=40, folds=2,
-        false_reject_rate=0.05, sequence=1, backbone_weights=WEIGHTS if backbone else None,
+        settings={"components": "3"} if detector == "texture_gmm" else {}, false_reject_rate=0.05, sequence=1,
+        backbone_weights=WEIGHTS if DETECTORS[detector].backbone else None,
     )  # fmt: skip
 
 
-def fit_quietly(options: Options, on_epoch: Callable[[str, int, float], None] = lambda *_: None) -> Fitted:
-    """Fit, telling nobody."""
-    return fit(options, lambda _: None, on_epoch)
+def fit_quietly(options: Options) -> dict[str, Any]:
+    """Fit, telling nobody; the evaluation's figures."""
+    DETECTORS.setdefault(EXAMPLE.name, EXAMPLE)  # in a new process
+    fitted = fit(options, lambda _: None, lambda *_: None)
+    assert fitted.results is not None
+    return fitted.results.figures
 
 
-if __name__ == "__main__":
-    detector, data, out, backbone = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    fit_quietly(quick(detector, data, out, backbone), lambda run, epoch, _: print(run, epoch, flush=True))
+def learn(options: Options, folder: Path, on_epoch: Callable[[int], None] = lambda _: None) -> Network:
+    """One training run on the good parts of `options.data`."""
+    DETECTORS.setdefault(EXAMPLE.name, EXAMPLE)
+    paths = open_data_set(options.data).train_good
+    plan = make_plan(options, len(paths))
+    pictures = load_pictures(paths, plan.size)[0]
+    keras.utils.clear_session(free_memory=False)
+    return plan.detector.learn(Job(plan, pictures, folder, lambda _run, epoch, _loss: on_epoch(epoch)))
+
+
+def learn_and_tell(options: Options, folder: Path, told: Connection) -> None:
+    """The same in a process that is killed: says that it has begun, 0, and each epoch."""
+    training.WRITE_EVERY_S = 0.0
+    told.send(0)
+    learn(options, folder, told.send)

@@ -17,6 +17,7 @@ from sklearn.metrics import roc_curve
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Inspection, UInt8Array
 from edge_app.heatmap import encode_png
+from edge_app.inspector import Inspector
 from edge_app.judging import drawn_over, shrunk
 from edge_app.pictures import read_picture
 from trainer.data import TestPart
@@ -47,8 +48,9 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
     )
     page = environment.get_template("report.html").render(
         manifest=manifest,
-        loss_curve=_as_uri(_loss_curve(fitted.losses)),
+        loss_curve=_as_uri(_loss_curve(fitted.losses)) if fitted.losses else None,
         histogram=_as_uri(_histogram(fitted)),
+        reconstructions=_reconstructions(fitted),
         roc=_as_uri(_roc(fitted)) if manifest.evaluation and manifest.evaluation.image_auroc else None,
         galleries=_galleries(fitted),
         seconds=fitted.training_seconds,
@@ -116,6 +118,40 @@ def _roc(fitted: Fitted) -> Figure:
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
     axes.set(xlabel="overkill", ylabel="detected", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     return figure
+
+
+def reconstruction_sheet(bundle: ModelBundle, pictures: Sequence[UInt8Array]) -> tuple[Figure, float]:
+    """Originals above their reconstructions.
+
+    Args:
+        bundle: of a detector that reconstructs.
+        pictures: uint8 (H, W, 3), up to a dozen.
+
+    Returns:
+        the figure, and the mean squared error over all of them, real values 0..1.
+    """
+    inspector = Inspector(bundle)
+    pairs = [inspector.reconstruction(picture) for picture in pictures]
+    figure = Figure(figsize=(1.1 * len(pairs) + 0.9, 2.4), dpi=110, layout="constrained")
+    grid = figure.subplots(2, len(pairs), squeeze=False)
+    for column, (seen, levels) in enumerate(pairs):
+        for axes, image in zip(grid[:, column], (seen, levels.round().clip(0, 255).astype(np.uint8)), strict=True):
+            axes.imshow(image)
+            axes.set(xticks=[], yticks=[])
+    grid[0, 0].set_ylabel("original")
+    grid[1, 0].set_ylabel("reconstruction")
+    errors = [float(np.mean(((seen - levels) / 255) ** 2)) for seen, levels in pairs]
+    return figure, float(np.mean(errors))
+
+
+def _reconstructions(fitted: Fitted) -> dict[str, Any] | None:
+    if fitted.bundle.manifest.output.kind != "reconstruction" or not _scored(fitted):
+        return None
+    pairs = sorted(_scored(fitted), key=lambda pair: pair[1].score or 0.0)
+    # The usual and the unusual: the lowest scores first, the highest last.
+    chosen = pairs if len(pairs) <= _GALLERY else [*pairs[: _GALLERY // 2], *pairs[-_GALLERY // 2 :]]
+    figure, error = reconstruction_sheet(fitted.bundle, [read_picture(part.path) for part, _ in chosen])
+    return {"picture": _as_uri(figure), "mse": error, "count": len(chosen)}
 
 
 def _scored(fitted: Fitted) -> list[tuple[TestPart, Inspection]]:

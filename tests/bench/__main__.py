@@ -13,7 +13,7 @@ from edge_app import __version__
 
 OUT = Path("build/bench")
 # Quick ones first: each module has run(out: Path) -> dict with "markdown" and its figures.
-BENCHES = ("speed", "demo_line", "tables", "real_sets")
+BENCHES = ("speed", "demo_line", "tables", "digits", "classic")
 
 
 def _machine() -> dict[str, object]:

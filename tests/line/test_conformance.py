@@ -1,19 +1,27 @@
 """One suite over the registry: whoever adds a detector runs it too."""
 
 import csv
-import json
+import multiprocessing
 import os
 import re
-import subprocess
-import sys
-import types
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import detector_conformance
 import numpy as np
 import pytest
-from detector_conformance import WEIGHTS, draw_data, fit_quietly, quick
+from detector_conformance import (
+    EXAMPLE,
+    REPOSITORY,
+    WEIGHTS,
+    draw_data,
+    fit_quietly,
+    learn,
+    learn_and_tell,
+    quick,
+)  # fmt: skip
 
 from edge_app import cli as edge_cli
 from edge_app.bundle import read_bundle
@@ -21,30 +29,19 @@ from edge_app.errors import DataError
 from edge_app.inspector import Inspector, check_golden
 from trainer import names
 from trainer.data import open_data_set
-from trainer.detector import Detector
 from trainer.detectors import DETECTORS
 from trainer.evaluate import evaluate
-from trainer.fit import Fitted
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-EXAMPLE = "mean_difference"
-
-
-def _example() -> Detector:
-    """The detector that CONTRIBUTING shows, from its very text."""
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    [code] = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    assert len(code.splitlines()) <= 40
-    module = types.ModuleType(EXAMPLE)
-    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
-    return module.DETECTOR
+# The first to ask waits for those before it.
+pytestmark = pytest.mark.timeout(400)
+NAMES = (*names.DETECTOR_NAMES, EXAMPLE.name)
+Figures = dict[str, Any]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def with_example() -> None:
+def registered() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-        patch.setitem(DETECTORS, EXAMPLE, _example())
+        patch.setitem(DETECTORS, EXAMPLE.name, EXAMPLE)
         yield
 
 
@@ -53,16 +50,40 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_data(tmp_path_factory.mktemp("conformance") / "bars")
 
 
-@pytest.fixture(scope="module", params=[*DETECTORS, EXAMPLE])
-def fitted(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Fitted, Path]:
-    detector = DETECTORS[request.param]
-    if detector.backbone and not WEIGHTS.exists():
+@pytest.fixture(scope="module")
+def processes() -> Iterator[multiprocessing.context.ForkServerContext]:
+    """Starts processes that have TensorFlow already, but no thread of it yet."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["detector_conformance"])
+    with pytest.MonkeyPatch.context() as patch:
+        # The server itself finds modules by this alone.
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")]))
+        yield context
+
+
+@pytest.fixture(scope="module")
+def fits(
+    data: Path, processes: multiprocessing.context.ForkServerContext, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, tuple[Future[Figures], Path]]]:
+    """Every detector is fitted, two at a time, while the tests of those that are done run."""
+    folder = tmp_path_factory.mktemp("bundles")
+    with ProcessPoolExecutor(2, processes) as pool:
+        yield {
+            name: (pool.submit(fit_quietly, quick(name, data, folder / f"{name}.bundle")), folder / f"{name}.bundle")
+            for name in NAMES
+            if WEIGHTS.exists() or not DETECTORS[name].backbone
+        }
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def fitted(request: pytest.FixtureRequest, fits: dict[str, tuple[Future[Figures], Path]]) -> tuple[Figures, Path]:
+    if request.param not in fits:
         pytest.skip("the ImageNet weights are not on this machine")
-    out = tmp_path_factory.mktemp(request.param) / "bars.bundle"
-    return fit_quietly(quick(request.param, data, out, detector.backbone)), out
+    figures, path = fits[request.param]
+    return figures.result(), path
 
 
-def test_it_separates_keeps_parity_and_proves_itself(fitted: tuple[Fitted, Path]) -> None:
+def test_it_separates_keeps_parity_and_proves_itself(fitted: tuple[Figures, Path]) -> None:
     bundle = read_bundle(fitted[1])
     manifest = bundle.manifest
     assert manifest.evaluation is not None
@@ -70,22 +91,20 @@ def test_it_separates_keeps_parity_and_proves_itself(fitted: tuple[Fitted, Path]
     assert manifest.evaluation.image_auroc.value >= 0.9, manifest.evaluation.image_auroc
     assert manifest.parity.passed
     assert not manifest.parity.overridden
-    detector = DETECTORS[manifest.provenance.detector]
-    assert manifest.output.kind == detector.kind
-    assert len(bundle.files) >= 4
+    assert manifest.output.kind == DETECTORS[manifest.provenance.detector].kind
     assert all(result.passed for result in check_golden(Inspector(bundle)))
     for attempt in manifest.parity.attempts:
         assert re.search(r"\d", attempt.why), "a precision that failed is told with figures"
 
 
 def test_the_edge_knows_no_detector() -> None:
-    known = [*names.DETECTOR_NAMES, EXAMPLE]
+    known = set(NAMES) - {"cae"}
     for path in (REPOSITORY / "edge_app").rglob("*.py"):
         words = set(re.findall(r"\w+", path.read_text()))
-        assert not words & (set(known) - {"cae"}), path
+        assert not words & known, path
 
 
-def test_evaluate_and_scan_are_bit_equal(fitted: tuple[Fitted, Path], data: Path, tmp_path: Path) -> None:
+def test_evaluate_and_scan_are_bit_equal(fitted: tuple[Figures, Path], data: Path, tmp_path: Path) -> None:
     assert edge_cli.main(["scan", str(data / "test"), "--bundle", str(fitted[1]), "--out", str(tmp_path)]) in (0, 1)
     with open(tmp_path / "results.csv", newline="", encoding="utf-8") as file:
         scanned = {row["path"]: float(row["score"]) for row in csv.DictReader(file)}
@@ -95,42 +114,43 @@ def test_evaluate_and_scan_are_bit_equal(fitted: tuple[Fitted, Path], data: Path
         for part, found in zip(results.parts, results.inspections, strict=True)
     }
     assert scanned == evaluated
-    assert results.figures == json.loads(json.dumps(fitted[0].results.figures))
+    assert results.figures == fitted[0]
 
 
-def test_killed_while_training_it_goes_on_to_the_same_bundle(
-    fitted: tuple[Fitted, Path], data: Path, tmp_path: Path
+@pytest.mark.parametrize("name", NAMES)
+def test_killed_while_training_it_goes_on_to_the_same_network(
+    name: str, data: Path, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
 ) -> None:
-    name = read_bundle(fitted[1]).manifest.provenance.detector
-    if name == EXAMPLE:
-        pytest.skip("not in another process's registry")
-    detector, out = DETECTORS[name], tmp_path / "bars.bundle"
-    words = [name, str(data), str(out), json.dumps(detector.backbone)]
-    # Once it has begun: from the second fold on, so that some runs are done, one is under way.
-    process = subprocess.Popen(
-        [sys.executable, detector_conformance.__file__, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"},
-    )  # fmt: skip
+    if DETECTORS[name].backbone and not WEIGHTS.exists():
+        pytest.skip("the ImageNet weights are not on this machine")
+    options = quick(name, data, tmp_path / "x.bundle")
+    heard, told = processes.Pipe(duplex=False)
+    process = processes.Process(target=learn_and_tell, args=(options, tmp_path / "cut", told))
+    process.start()
+    told.close()
+    # What is fitted in one go is killed once it has begun, the others after some epochs.
+    last = 3 if DETECTORS[name].steps else 0
     try:
-        for line in process.stdout:
-            run, epoch = line.split()
-            if run.startswith("fold") or int(epoch) >= 3:
-                break
-        else:
-            pytest.fail(f"it ended by itself: {process.wait()}")
+        while heard.recv() < last:
+            pass
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
-    assert out.with_name("bars.bundle.work").exists()
-    assert not out.exists()
-    begun: list[tuple[str, int]] = []
-    fit_quietly(quick(name, data, out, detector.backbone), lambda run, epoch, _: begun.append((run, epoch)))
-    assert out.read_bytes() == fitted[1].read_bytes(), "same pictures, seed and clock: the same bytes"
-    assert not out.with_name("bars.bundle.work").exists()
+        process.join()
+        process.close()
+        heard.close()
+    epochs: list[int] = []
+    resumed = learn(options, tmp_path / "cut", epochs.append)
+    whole = learn(options, tmp_path / "whole")
+    assert (tmp_path / "cut" / "state.json").exists() == bool(last)
+    assert resumed.losses == whole.losses
+    for ours, theirs in ((resumed.model, whole.model), (resumed.head, whole.head)):
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            assert all(map(np.array_equal, ours.get_weights(), theirs.get_weights()))
+    assert epochs == list(range(1, len(epochs) + 1))
 
 
-@pytest.mark.parametrize("name", [*names.DETECTOR_NAMES, EXAMPLE])
+@pytest.mark.parametrize("name", NAMES)
 def test_all_refuse_the_same_bad_inputs_with_the_same_words(name: str, data: Path, tmp_path: Path) -> None:
     few, bad = tmp_path / "few", tmp_path / "bad"
     for folder, count in ((few, 3), (bad, 24)):
@@ -138,7 +158,7 @@ def test_all_refuse_the_same_bad_inputs_with_the_same_words(name: str, data: Pat
         for path in sorted((data / "train/good").iterdir())[:count]:
             (folder / path.name).write_bytes(path.read_bytes())
     (bad / "07.png").write_bytes(b"no picture")
-    options = quick(name, data, tmp_path / "x.bundle", False)
+    options = replace(quick(name, data, tmp_path / "x.bundle"), backbone_weights=None)
     for changes, says in (
         ({"data": few}, "3 good parts are too few: 5 are needed for any threshold, 30 for a"),
         ({"data": bad}, f"{bad / '07.png'}: not a picture"),
@@ -157,7 +177,7 @@ def test_all_refuse_the_same_bad_inputs_with_the_same_words(name: str, data: Pat
 
 
 def test_names_that_are_checked_before_keras_loads_are_the_registry() -> None:
-    registry = {name: detector for name, detector in DETECTORS.items() if name != EXAMPLE}
+    registry = {name: detector for name, detector in DETECTORS.items() if name != EXAMPLE.name}
     assert names.DETECTOR_NAMES == tuple(registry)
     assert all(name == detector.name for name, detector in registry.items())
     assert set(names.TEXTURE_DETECTORS) == {name for name, detector in registry.items() if detector.texture}
@@ -166,12 +186,12 @@ def test_names_that_are_checked_before_keras_loads_are_the_registry() -> None:
 
 
 def test_a_backbone_is_never_random(data: Path, tmp_path: Path) -> None:
-    options = quick("feature_dictionary", data, tmp_path / "x.bundle", False)
+    options = quick("feature_dictionary", data, tmp_path / "x.bundle")
     wrong = tmp_path / "wrong.h5"
     wrong.write_bytes(b"no weights")
     with pytest.raises(DataError, match="not the ImageNet weights of MobileNetV2 or SqueezeNet"):
         fit_quietly(replace(options, backbone_weights=wrong))
-    with pytest.raises(DataError, match=r"--backbone-weights .*cannot be read|not the ImageNet"):
+    with pytest.raises(DataError, match=r"absent\.h5: not the ImageNet .*No such file"):
         fit_quietly(replace(options, backbone_weights=tmp_path / "absent.h5"))
 
 
