@@ -59,7 +59,7 @@ class TfliteModel:
         self._kind: str = out.kind
         self._head: Interpreter | None = None
         if manifest.head is not None and bundle.head is not None:
-            self._load_head(name, bundle.head, manifest.head, tuple(outputs[0]["shape"]), threads)
+            self._load_head(name, bundle.head, manifest.head, tuple(map(int, outputs[0]["shape"])), threads)
         self._table = byte_table(spec)
         self._reader = OutputReader(out, side)
 
