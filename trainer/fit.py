@@ -252,6 +252,7 @@ def make_bundle(
         precisions.remove("int8+float")
     attempts: list[dict[str, str]] = []
     for precision in precisions:
+        say(f"calibrating and proving in {precision}")
         try:
             return proof.bundle(precision, source_sha256, attempts)
         except PrecisionError as error:
