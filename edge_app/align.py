@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.domain import Float32Array, UInt8Array
+from edge_app.domain import Box, Float32Array, UInt8Array
 
 _SIDE = 128
 _ANGLES, _RADII = 360, 64
@@ -96,6 +96,23 @@ class TemplateAligner:
         return cv2.warpAffine(  # type: ignore[return-value]
             values, pose, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=low
         )
+
+    def box_back(self, box: Box, pose: Pose) -> Box:
+        """The smallest upright box of the picture around a box of the part in place, cut at the picture's edge.
+
+        Args:
+            box: in pixels of the part in place.
+            pose: from `align`.
+        """
+        height, width = self._size
+        # A pixel's middle has whole coordinates: its edges lie half a pixel away.
+        left, top = box.x - 0.5, box.y - 0.5
+        right, bottom = left + box.width, top + box.height
+        corners = pose @ np.array([[left, right, right, left], [top, top, bottom, bottom], [1.0, 1.0, 1.0, 1.0]]) + 0.5
+        x0, x1 = (int(np.clip(edge, 0, width)) for edge in (np.floor(corners[0].min()), np.ceil(corners[0].max())))
+        y0, y1 = (int(np.clip(edge, 0, height)) for edge in (np.floor(corners[1].min()), np.ceil(corners[1].max())))
+        x0, y0 = min(x0, width - 1), min(y0, height - 1)
+        return Box(x0, y0, max(1, x1 - x0), max(1, y1 - y0))
 
     def _small(self, picture: UInt8Array) -> Float32Array:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)

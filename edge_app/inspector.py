@@ -14,6 +14,7 @@ from edge_app.align import Pose, TemplateAligner
 from edge_app.bundle import ModelBundle
 from edge_app.domain import (
     AnomalyMap,
+    Box,
     Float32Array,
     Frame,
     Inspection,
@@ -97,10 +98,12 @@ class Inspector:
             return self.no_verdict(frame, Reason.NOT_FINITE, "the anomaly map holds a value that is not finite")
         thresholds = self.bundle.manifest.thresholds
         is_ng = score >= thresholds.image
+        roi = self._preprocessor.roi_in(*frame.image_rgb.shape[:2])
+        # On the part in place, where the score comes from: so an NG map has its region however the part was turned.
+        regions = self._regions(values, roi, pose) if is_ng else ()
         if self._aligner is not None and pose is not None:
             values = self._aligner.map_back(values, pose)
-        anomaly_map = AnomalyMap(values, self._preprocessor.roi_in(*frame.image_rgb.shape[:2]))
-        regions = self._regions(anomaly_map) if is_ng else ()
+        anomaly_map = AnomalyMap(values, roi)
         ended = time.perf_counter()
         return Inspection(
             verdict=Verdict.NG if is_ng else Verdict.GOOD,
@@ -180,14 +183,16 @@ class Inspector:
             self.bundle, self.device, frame.frame_id, frame.label, reason, detail, captured_utc=frame.captured_utc
         )
 
-    def _regions(self, anomaly_map: AnomalyMap) -> tuple[Region, ...]:
-        values, roi = anomaly_map.values, anomaly_map.roi_in_frame
+    def _regions(self, values: Float32Array, roi: Box, pose: Pose | None) -> tuple[Region, ...]:
         height, width = values.shape
         pixel_area = (roi.height / height) * (roi.width / width)
-        return tuple(
-            Region(box_to_frame(found.box_in_map, (height, width), roi), found.area_px * pixel_area, found.peak)
-            for found in self._scorer.regions(values, self.bundle.manifest.thresholds.pixel)
-        )
+        regions = []
+        for found in self._scorer.regions(values, self.bundle.manifest.thresholds.pixel):
+            box = found.box_in_map
+            if self._aligner is not None and pose is not None:
+                box = self._aligner.box_back(box, pose)
+            regions.append(Region(box_to_frame(box, (height, width), roi), found.area_px * pixel_area, found.peak))
+        return tuple(regions)
 
 
 def no_verdict(

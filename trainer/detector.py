@@ -93,7 +93,7 @@ class Detector:
         summary: what it is and where it comes from, for people.
         learn: from pictures to a network; the same job gives the same network.
         kind: of the network's first output.
-        size: default side of the picture, pixels; `least` the smallest, and it must be a multiple of `sides`.
+        size: default side of the picture, pixels; from `least` to `most`, and a multiple of `sides`.
         losses: training losses to choose from, the default first; empty where there is no choice.
         batch: pictures a training step.
         steps: training steps aimed at when no number of epochs is given; 0 where it is fitted in one go.
@@ -113,6 +113,7 @@ class Detector:
     size: int = 256
     sides: int = 16
     least: int = 32
+    most: int = 1024
     losses: tuple[Loss, ...] = ()
     batch: int = 8
     steps: int = 0

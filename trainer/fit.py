@@ -182,8 +182,8 @@ def make_plan(options: Options, n_good: int) -> Plan:
         if size <= TILE:
             raise DataError(f"--size {size} --texture: the picture must be larger than a tile of {TILE}")
         tile = TILE
-    if size % (1 if tile else detector.sides) or not detector.least <= size <= 1024:
-        raise DataError(f"--size {size}: {name} takes {detector.least} to 1024 in steps of {detector.sides}")
+    if size % (1 if tile else detector.sides) or not detector.least <= size <= detector.most:
+        raise DataError(f"--size {size}: {name} takes {detector.least} to {detector.most} in steps of {detector.sides}")
     folds = options.folds if options.folds is not None else min(detector.folds, n_good)
     if not 2 <= folds <= n_good:
         raise DataError(f"--folds {folds}: give 2 to {n_good}, the number of good parts")

@@ -1,8 +1,12 @@
 import cv2
+import keras
 import numpy as np
 import pytest
 
 from edge_app.align import TemplateAligner
+from edge_app.domain import Box, Frame, Verdict, utc_now
+from edge_app.inspector import Inspector
+from trainer.export import _DRAFT, Graphs, Layout, Normal, assemble, to_tflite
 from trainer.place import learn_template
 
 SIZE = 192
@@ -62,6 +66,16 @@ def test_a_map_goes_back_to_where_the_picture_shows_it() -> None:
     assert set(np.unique(back)) <= set(np.unique(values)), "the map's own values, none between"
 
 
+def test_a_box_goes_back_to_around_the_same_place() -> None:
+    aligner = TemplateAligner(draw_part())
+    box = Box(100, 60, 20, 10)
+    assert aligner.box_back(box, np.eye(2, 3)) == box
+    quarter = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, SIZE - 1.0]])
+    assert aligner.box_back(box, quarter) == Box(60, SIZE - 120, 10, 20)
+    beyond = aligner.box_back(box, np.array([[1.0, 0, 500], [0, 1.0, -500]]))
+    assert (beyond.x, beyond.y, beyond.width, beyond.height) == (SIZE - 1, 0, 1, 1)
+
+
 @pytest.mark.parametrize("level", [0, 128])
 def test_a_picture_without_content_is_left_alone(level: int) -> None:
     aligned, pose = TemplateAligner(draw_part()).align(np.full((SIZE, SIZE, 3), level, np.uint8))
@@ -78,3 +92,28 @@ def test_the_template_is_learnt_from_parts_that_lie_anyhow() -> None:
     template, aligned = learn_template(pictures)
     assert template.shape == pictures.shape[1:]
     assert aligned.std(axis=0).mean() < 0.4 * pictures.std(axis=0).mean()
+
+
+def test_a_turned_part_is_judged_in_place_and_shown_where_it_lies() -> None:
+    part = draw_part()
+    picture = keras.Input((SIZE, SIZE, 3))
+    difference = keras.ops.max(keras.ops.abs(picture - part.astype(np.float32) / 255), axis=-1, keepdims=True)
+    graphs = Graphs(to_tflite(keras.Model(picture, difference), "float32", None))
+    limits = {**_DRAFT["thresholds"], "image": 0.35, "pixel": 0.35}
+    inspector = Inspector(
+        assemble(graphs, Layout(SIZE, "anomaly_map", template=part), {"min_defect_side_px": 3}, Normal(), {},
+                 thresholds=limits)
+    )  # fmt: skip
+    good, true_pose = moved(cv2.GaussianBlur(part, (0, 0), 1.5), 100, (6, -4))
+    at = true_pose @ (100, 95, 1)
+    bad = good.copy()
+    cv2.circle(bad, (int(at[0]), int(at[1])), 5, (0, 0, 255), -1)
+    judged = {}
+    for name, image in (("good", good), ("bad", bad)):
+        judged[name] = inspector.inspect(Frame(image, 0, 0.0, utc_now()))
+    assert judged["bad"].score > judged["good"].score
+    assert judged["bad"].verdict is Verdict.NG
+    box = judged["bad"].regions[0].box_in_frame
+    assert box.x - 3 <= at[0] <= box.x + box.width + 3
+    assert box.y - 3 <= at[1] <= box.y + box.height + 3
+    assert judged["bad"].anomaly_map.values.shape == (SIZE, SIZE)

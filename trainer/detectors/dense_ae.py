@@ -38,6 +38,7 @@ DETECTOR = Detector(
     size=28,
     sides=1,
     least=16,
+    most=128,  # a weight for each pixel and each of 256 units
     losses=("l2", "ssim", "l2+ssim"),
     batch=128,
     steps=1136,  # 16 epochs of 9,000 pictures
