@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,21 +130,9 @@ def to_tflite(
     fixed.name = "graph"
     fixed.set_weights(model.get_weights())
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
-    if precision != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    if precision in ("int8", "int16x8"):
-        assert representative is not None
-        converter.representative_dataset = lambda: _representative(representative)
-        converter.target_spec.supported_ops = [
-            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-            if precision == "int8"
-            else tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        ]
+    set_precision(converter, precision, lambda: _representative(representative))
     if precision == "int8" and not float_ends:
-        converter.inference_input_type = tf.uint8
-        converter.inference_output_type = tf.uint8
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_stderr_held():
         # "Statistics for quantized inputs were expected": they come from the representative pictures.
         warnings.simplefilter("ignore", UserWarning)
@@ -155,6 +143,30 @@ def to_tflite(
             raise PrecisionError(
                 f"the {precision} model cannot be converted ({lines[0][:160] if lines else error})"
             ) from error
+
+
+def set_precision(
+    converter: tf.lite.TFLiteConverter, precision: Precision, representative: Callable[[], Iterator[list[Float32Array]]]
+) -> None:
+    """Tell a converter what numbers to use; see `to_tflite`.
+
+    Args:
+        converter: fresh.
+        precision: of the graph.
+        representative: gives inputs, for the precisions in whole numbers.
+    """
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision in ("int8", "int16x8"):
+        operations = tf.lite.OpsSet
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [
+            operations.TFLITE_BUILTINS_INT8
+            if precision == "int8"
+            else operations.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
 
 
 def _representative(pictures: UInt8Array | Float32Array) -> Iterator[list[Float32Array]]:

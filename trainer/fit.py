@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edge_app.bundle import ModelBundle, bundle_bytes
-from edge_app.domain import UInt8Array, Verdict
+from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
@@ -27,15 +27,15 @@ from trainer.detector import Detector, Loss, OnEpoch, Plan, Setting
 from trainer.detectors import DETECTORS
 from trainer.evaluate import Results, evaluate
 from trainer.export import Graphs, Normal, PrecisionError, assemble, export, keras_error, parity
+from trainer.golden import choose_golden
 from trainer.place import learn_template
 from trainer.provenance import created, model_card, provenance
 from trainer.training import Trained, default_epochs, train_all
 
 # A texture is learnt in tiles of this side, cut out of pictures of this size.
 TILE, TEXTURE_SIZE = 128, 256
-GOLDEN_GOOD, GOLDEN_BAD = "golden/good.png", "golden/bad.png"
-# A golden score may differ by this share of the threshold between machines; a wrong model is far outside.
-_GOLDEN_TOLERANCE_SHARE = 0.02
+# Of a golden sample's score, where the threshold is near 0.
+_LEAST_TOLERANCE = 1e-4
 
 
 # What a detector's `scoring` and the options may change.
@@ -314,7 +314,10 @@ class _Proof:
             "attempts": attempts,
         }  # fmt: skip
         files = dict(trained.final.files)
-        content["golden"] = _choose_golden(scores, self._labels, self._everything, threshold.value, files)
+        content["golden"] = choose_golden(
+            scores, self._labels, threshold.value, _LEAST_TOLERANCE, ".png",
+            lambda index: encode_png(self._everything[index]), files,
+        )  # fmt: skip
         results = None
         if data_set.test:
             results = evaluate(assemble(graphs, self._layout, self._scoring, normal, files, **content), data_set)
@@ -346,27 +349,6 @@ def _readable(data_set: DataSet, size: int) -> list[tuple[UInt8Array, bool]]:
     return found
 
 
-def _choose_golden(
-    scores: list[float], labels: list[bool], pictures: list[UInt8Array], threshold: float, files: dict[str, bytes]
-) -> list[dict[str, Any]]:
-    values, anomalous = np.asarray(scores), np.asarray(labels)
-    tolerance = max(abs(threshold) * _GOLDEN_TOLERANCE_SHARE, 1e-4)
-    golden = []
-    for name, wanted, verdict in (
-        (GOLDEN_GOOD, ~anomalous & (values < threshold - tolerance), Verdict.GOOD),
-        (GOLDEN_BAD, anomalous & (values >= threshold + tolerance), Verdict.NG),
-    ):
-        candidates = np.flatnonzero(wanted)
-        if len(candidates) == 0:
-            if verdict is Verdict.GOOD:
-                raise DataError("no good part scores clearly below the threshold; add good pictures or train longer")
-            continue
-        middle = int(candidates[np.argsort(values[candidates])[len(candidates) // 2]])
-        files[name] = encode_png(pictures[middle])
-        golden.append({"file": name, "score": scores[middle], "tolerance": tolerance, "verdict": verdict.value})
-    return golden
-
-
 def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> None:
     """Keep an interrupted run's folder only if it is of this very run."""
     weights = plan.backbone_weights
@@ -376,6 +358,16 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
         **{"align": _aligns(options, plan.detector), "backbone": None if weights is None else str(weights.resolve())},
         "source": source_sha256,
     }
+    open_work(work, run)
+
+
+def open_work(work: Path, run: dict[str, Any]) -> None:
+    """Make the folder of a run, and empty it first if what it holds is of another run.
+
+    Args:
+        work: the folder.
+        run: all that decides the run; JSON can hold it.
+    """
     key = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
     mark = work / "run"
     if work.exists() and (not mark.exists() or mark.read_text() != key):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
@@ -21,12 +18,11 @@ from edge_app.inspector import Inspector
 from edge_app.judging import drawn_over, shrunk
 from edge_app.pictures import read_picture
 from trainer.data import TestPart
+from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes, png_uri
 from trainer.fit import Fitted, write_atomically
 
-matplotlib.use("Agg")  # draws into memory, with or without a display
 _GALLERY = 8
 _TILE_PX = 220
-_INK, _GOOD, _NG, _LINE = "#333333", "#3b6ea5", "#c77400", "#111111"
 
 
 def write_report(fitted: Fitted, folder: Path) -> Path:
@@ -48,10 +44,10 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
     )
     page = environment.get_template("report.html").render(
         manifest=manifest,
-        loss_curve=_as_uri(_loss_curve(fitted.losses)) if fitted.losses else None,
-        histogram=_as_uri(_histogram(fitted)),
+        loss_curve=as_uri(_loss_curve(fitted.losses)) if fitted.losses else None,
+        histogram=as_uri(_histogram(fitted)),
         reconstructions=_reconstructions(fitted),
-        roc=_as_uri(_roc(fitted)) if manifest.evaluation and manifest.evaluation.image_auroc else None,
+        roc=as_uri(_roc(fitted)) if manifest.evaluation and manifest.evaluation.image_auroc else None,
         galleries=_galleries(fitted),
         seconds=fitted.training_seconds,
         skipped=fitted.skipped,
@@ -61,60 +57,43 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
     return path
 
 
-def _axes(width_in: float = 5.2, height_in: float = 3.0) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width_in, height_in), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _as_uri(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return _png_uri(buffer.getvalue())
-
-
-def _png_uri(data: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(data).decode()
-
-
 def _loss_curve(losses: dict[str, list[float]]) -> Figure:
-    figure, axes = _axes()
+    figure, axes = new_axes()
     for name, values in losses.items():
         final = name == "final"
         axes.plot(
-            range(1, len(values) + 1), values, color=_INK if final else "#aaaaaa", linewidth=1.8 if final else 1.0,
+            range(1, len(values) + 1), values, color=INK if final else PALE, linewidth=1.8 if final else 1.0,
             label=name if final else None, zorder=3 if final else 2,
         )  # fmt: skip
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
-    axes.plot([], [], color="#aaaaaa", label="folds")
+    axes.plot([], [], color=PALE, label="folds")
     axes.legend(frameon=False)
     return figure
 
 
 def _histogram(fitted: Fitted) -> Figure:
-    figure, axes = _axes(7.0)
+    figure, axes = new_axes(7.0)
     threshold = fitted.bundle.manifest.thresholds.image
-    groups = [("good parts, cross-scored", fitted.good_scores, _INK)]
+    groups = [("good parts, cross-scored", fitted.good_scores, INK)]
     if fitted.results is not None:
-        for label, anomalous, colour in (("normal test parts", False, _GOOD), ("anomalous test parts", True, _NG)):
+        for label, anomalous, colour in (("normal test parts", False, GOOD), ("anomalous test parts", True, NG)):
             values = [found.score for part, found in _scored(fitted) if (part.defect is not None) == anomalous]
             groups.append((label, [value for value in values if value is not None], colour))
     everything = np.concatenate([values for _, values, _ in groups] + [[threshold]])
     edges = np.linspace(everything.min(), min(everything.max(), threshold * 4), 60)
     for label, values, colour in groups:
         axes.hist(np.clip(values, None, edges[-1]), edges, histtype="stepfilled", alpha=0.55, color=colour, label=label)
-    axes.axvline(threshold, color=_LINE, linewidth=1.5, linestyle="--", label=f"threshold {threshold:.4g}")
+    axes.axvline(threshold, color=LINE, linewidth=1.5, linestyle="--", label=f"threshold {threshold:.4g}")
     axes.set(xlabel="anomaly score (the last bar holds all that is higher)", ylabel="parts")
     axes.legend(frameon=False)
     return figure
 
 
 def _roc(fitted: Fitted) -> Figure:
-    figure, axes = _axes(3.6)
+    figure, axes = new_axes(3.6)
     pairs = _scored(fitted)
     fpr, tpr, _ = roc_curve([part.defect is not None for part, _ in pairs], [found.score for _, found in pairs])
-    axes.plot(fpr, tpr, color=_INK, drawstyle="steps-post")
+    axes.plot(fpr, tpr, color=INK, drawstyle="steps-post")
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
     axes.set(xlabel="overkill", ylabel="detected", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     return figure
@@ -151,7 +130,7 @@ def _reconstructions(fitted: Fitted) -> dict[str, Any] | None:
     # The usual and the unusual: the lowest scores first, the highest last.
     chosen = pairs if len(pairs) <= _GALLERY else [*pairs[: _GALLERY // 2], *pairs[-_GALLERY // 2 :]]
     figure, error = reconstruction_sheet(fitted.bundle, [read_picture(part.path) for part, _ in chosen])
-    return {"picture": _as_uri(figure), "mse": error, "count": len(chosen)}
+    return {"picture": as_uri(figure), "mse": error, "count": len(chosen)}
 
 
 def _scored(fitted: Fitted) -> list[tuple[TestPart, Inspection]]:
@@ -191,4 +170,4 @@ def _tile(bundle: ModelBundle, part: TestPart, found: Inspection) -> dict[str, A
 
 
 def _thumbnail(image_rgb: UInt8Array) -> str:
-    return _png_uri(encode_png(shrunk(image_rgb, _TILE_PX)))
+    return png_uri(encode_png(shrunk(image_rgb, _TILE_PX)))

@@ -23,7 +23,7 @@ from edge_app.errors import DataError
 from edge_app.manifest import MODEL, Precision
 from edge_app.runtime import describe_model
 from edge_app.table_bundle import TableBundle, TableSpec
-from trainer.export import MAX_FLIPS_SHARE, parity
+from trainer.export import MAX_FLIPS_SHARE, parity, set_precision
 from trainer.provenance import source_revision
 from trainer.quiet import native_stderr_held
 from trainer.table_data import TableData
@@ -58,18 +58,7 @@ def rows_to_tflite(
     fixed = detector.build(representative.shape[1], ROWS_AT_ONCE)
     fixed.set_weights(model.get_weights())
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
-    if precision != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    if precision in ("int8", "int16x8"):
-        operations = tf.lite.OpsSet
-        converter.representative_dataset = lambda: _batches(representative)
-        converter.target_spec.supported_ops = [
-            operations.TFLITE_BUILTINS_INT8
-            if precision == "int8"
-            else operations.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        ]
+    set_precision(converter, precision, lambda: _batches(representative))
     if precision == "int8":
         converter.inference_input_type = converter.inference_output_type = tf.int8
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -18,7 +16,7 @@ from edge_app.errors import DataError
 from edge_app.table_bundle import TableBundle
 from edge_app.table_encoder import Encoder
 from trainer import calibrate
-from trainer.fit import write_atomically
+from trainer.fit import open_work, write_atomically
 from trainer.table_data import Indices, Options, TableData, chosen_rows
 from trainer.table_detectors import TABLE_DETECTORS, TableDetector, scaled
 from trainer.table_evaluate import TableResults
@@ -137,9 +135,4 @@ def _open_work(work: Path, options: Options, epochs: int, data: TableData) -> No
         **{"detector": options.detector, "epochs": epochs, "seed": options.seed, "folds": options.folds},
         **{"test_share": options.test_share, "table": data.spec.model_dump(mode="json"), "source": data.sha256},
     }
-    key = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
-    mark = work / "run"
-    if work.exists() and (not mark.exists() or mark.read_text() != key):
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
-    write_atomically(mark, key.encode())
+    open_work(work, run)

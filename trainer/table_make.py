@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from edge_app.domain import Float32Array, Verdict
+from edge_app.domain import Float32Array
 from edge_app.errors import DataError
 from edge_app.manifest import Precision
 from edge_app.table_bundle import TableBundle, TableSpec
 from edge_app.table_encoder import Encoder
 from edge_app.table_model import JudgedRows, TableInspector
 from trainer import calibrate
+from trainer.golden import choose_golden
 from trainer.provenance import created
 from trainer.table_data import Indices, Options, TableData, chosen_rows, fields_of
 from trainer.table_detectors import TableDetector
@@ -25,9 +26,8 @@ from trainer.table_evaluate import TableResults, figures
 from trainer.table_export import TABLE_PRECISIONS, assemble_table, origin, rows_to_tflite, table_parity
 from trainer.table_training import TrainedRows
 
-GOLDEN_GOOD, GOLDEN_BAD = "golden/good.csv", "golden/bad.csv"
-# A golden score may differ by this share of the threshold between machines; a wrong model is far outside.
-_GOLDEN_TOLERANCE_SHARE = 0.02
+# Of a golden row's score, where the threshold is near 0.
+_LEAST_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,10 @@ class TableMaker:
             "attempts": list(attempts),
         }
         files: dict[str, bytes] = {}
-        content["golden"] = self._choose_golden(judged, found.value, files)
+        content["golden"] = choose_golden(
+            judged.scores, self._data.anomalous[self._rows], found.value, _LEAST_TOLERANCE, ".csv", self._golden_row,
+            files,
+        )  # fmt: skip
         if (results := self._results(judged)) is not None:
             content["evaluation"] = results.figures
         files["MODEL_CARD.md"] = _model_card(content, self._detector, final.spec, self._epochs).encode()
@@ -164,30 +167,13 @@ class TableMaker:
         given = asdict(self._options)
         return {**{key: given[key] for key in sorted(given) if key not in {"data", "out"}}, "epochs": self._epochs}
 
-    def _choose_golden(self, judged: JudgedRows, threshold: float, files: dict[str, bytes]) -> list[dict[str, Any]]:
-        values, anomalous = judged.scores.astype(np.float64), self._data.anomalous[self._rows]
-        tolerance = max(abs(threshold) * _GOLDEN_TOLERANCE_SHARE, 1e-9)
+    def _golden_row(self, index: int) -> bytes:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         names = self._final.spec.names
-        golden = []
-        for name, wanted, verdict in (
-            (GOLDEN_GOOD, ~anomalous & (values < threshold - tolerance), Verdict.GOOD),
-            (GOLDEN_BAD, anomalous & (values >= threshold + tolerance), Verdict.NG),
-        ):
-            candidates = np.flatnonzero(wanted)
-            if len(candidates) == 0:
-                if verdict is Verdict.GOOD:
-                    raise DataError("no good row scores clearly below the threshold; add good rows or train longer")
-                continue
-            middle = int(candidates[np.argsort(values[candidates], kind="stable")[len(candidates) // 2]])
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-            writer.writerow(names)
-            writer.writerow(fields_of(self._data.path, self._final.spec.delimiter, int(self._rows[middle]), names))
-            files[name] = text.getvalue().encode()
-            golden.append(
-                {"file": name, "score": float(values[middle]), "tolerance": tolerance, "verdict": verdict.value}
-            )
-        return golden
+        writer.writerow(names)
+        writer.writerow(fields_of(self._data.path, self._final.spec.delimiter, int(self._rows[index]), names))
+        return text.getvalue().encode()
 
 
 def _product_name(options: Options) -> str:
