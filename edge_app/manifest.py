@@ -95,7 +95,8 @@ class HeadSpec(_Part):
 class TermSpec(Quantity):
     """The graph's second output, (1, 1): a number that the map cannot hold, such as a latent's divergence.
 
-    Added to the image score as weight * (value - mean) / spread, with mean and spread of the good parts.
+    Its distance from the good parts' mean, (value - mean) / spread, times the weight is added to the image score. Below
+    the mean it adds nothing, or with `two_sided` as much as above: it never takes anything away from the map.
     """
 
     weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
@@ -277,8 +278,16 @@ class Manifest(BaseManifest):
     def _parts_fit_together(self) -> Self:
         if (self.output.kind == "features") != (self.head is not None):
             raise ValueError("output features and a head go together")
-        if self.input.tiles is not None and self.output.kind != "reconstruction":
-            raise ValueError("only a reconstruction can be put together from tiles")
+        if self.input.tiles is not None and (self.output.kind != "reconstruction" or self.term is not None):
+            raise ValueError("only a reconstruction, and nothing beside it, can be put together from tiles")
+        # The two outputs are told apart by their shapes.
+        if self.term is not None and self.output.kind not in ("reconstruction", "anomaly_map"):
+            raise ValueError(f"a term beside {self.output.kind} cannot be told from it")
+        if self.align.template is not None and self.input.height != self.input.width:
+            raise ValueError("a template turns square pictures alone")
+        weights = self.scoring.ssim_weight, self.scoring.l2_weight
+        if self.output.kind == "reconstruction" and self.scoring.map_weight > 0 and not any(weights):
+            raise ValueError("ssim_weight and l2_weight are both 0: nothing would be compared")
         if self.scoring.map_weight == 0 and (self.term is None or self.term.weight == 0):
             raise ValueError("map_weight and the term's weight are both 0: nothing would be scored")
         return self

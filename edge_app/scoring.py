@@ -215,7 +215,9 @@ class Scorer:
             return float("nan")
         score = self._spec.map_weight * self.peak(anomaly_map)
         if self._term is not None:
-            score += self._term.weight * (term - self._term.mean) / self._term.spread
+            distance = (term - self._term.mean) / self._term.spread
+            # No good word of one number may outweigh a place that is bad; np.maximum, unlike max, keeps a NaN.
+            score += self._term.weight * (abs(distance) if self._spec.two_sided else float(np.maximum(0.0, distance)))
         return score
 
     def peak(self, anomaly_map: Float32Array) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +17,15 @@ _SQUEEZENET_FIRES = ((2, 16, 64), (3, 16, 64), (4, 32, 128), (5, 32, 128), (6, 4
                      (9, 64, 256))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """A network with ImageNet weights.
-
-    Attributes:
-        model: float32 (N, side, side, 3), RGB, 0..1, to (N, h, w, c).
-        name: which one it is.
-        weights_sha256: of the weights' file.
-    """
-
-    model: keras.Model
-    name: str
-    weights_sha256: str
-
-
-def open_backbone(side: int, weights: Path | None) -> Backbone:
+def open_backbone(side: int, weights: Path | None) -> keras.Model:
     """The network whose weights these are; MobileNetV2 from `keras.applications` where no file is given.
 
     Args:
         side: side of the picture, pixels.
         weights: an .h5 file of MobileNetV2 (1.0, without top) or SqueezeNet 1.1 (without top), or None.
+
+    Returns:
+        float32 (N, side, side, 3), RGB, 0..1, to (N, h, w, c).
 
     Raises:
         DataError: the file is not there or holds the weights of another network; or none could be fetched.
@@ -47,13 +33,12 @@ def open_backbone(side: int, weights: Path | None) -> Backbone:
     if weights is None:
         return _fetched(side)
     try:
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
         with h5py.File(weights) as file:
             if "fire2" in file:
-                return Backbone(_tapped_squeezenet(_squeezenet(side, file), side), "squeezenet_1.1", digest)
+                return _tapped_squeezenet(_squeezenet(side, file), side)
         model = _mobilenet(side, None)
         model.load_weights(weights)
-        return Backbone(_tapped_mobilenet(model, side), "mobilenet_v2", digest)
+        return _tapped_mobilenet(model, side)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
@@ -62,7 +47,7 @@ def open_backbone(side: int, weights: Path | None) -> Backbone:
         ) from error
 
 
-def _fetched(side: int) -> Backbone:
+def _fetched(side: int) -> keras.Model:
     try:
         fetched = _mobilenet(224, "imagenet").get_weights()
     except Exception as error:
@@ -70,13 +55,10 @@ def _fetched(side: int) -> Backbone:
             "the ImageNet weights of MobileNetV2 could not be fetched; on a machine without a network give an .h5 file"
             " with --backbone-weights"
         ) from error
-    total = hashlib.sha256()
-    for array in fetched:
-        total.update(array.tobytes())
     # Those of 224 pixels for every size: the ones that Keras has for other sizes are other networks.
     model = _mobilenet(side, None)
     model.set_weights(fetched)
-    return Backbone(_tapped_mobilenet(model, side), "mobilenet_v2", total.hexdigest())
+    return _tapped_mobilenet(model, side)
 
 
 def _mobilenet(side: int, weights: str | None) -> keras.Model:

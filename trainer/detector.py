@@ -23,7 +23,8 @@ class Network:
 
     Attributes:
         model: float32 (N, side, side, 3) in, 0..1. Its first output is what the detector's `kind` says (see
-            `edge_app.manifest.OutputSpec`); a second one, (N, 1), is a number that joins the image score.
+            `edge_app.manifest.OutputSpec`); a second one, (N, 1), is a number that joins the image score
+            (with the kinds "reconstruction" and "anomaly_map").
         head: from the model's features to an anomaly map (N, h, w, 1); only with kind "features".
         losses: loss of each epoch; empty where nothing is descended.
         files: further files for the bundle.
@@ -104,6 +105,7 @@ class Detector:
         align: whether parts are brought into place first, by default.
         texture: whether it can learn a texture from tiles.
         backbone: whether it needs ImageNet weights.
+        term: whether its network gives a second number.
     """
 
     name: str
@@ -124,3 +126,4 @@ class Detector:
     align: bool = False
     texture: bool = False
     backbone: bool = False
+    term: bool = False

@@ -18,7 +18,7 @@ from edge_app.domain import Float32Array, Frame, Inspection, Verdict, utc_now
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector
 from edge_app.pictures import read_picture
-from trainer.data import DataSet, TestPart, load_pictures, read_mask
+from trainer.data import DataSet, TestPart, read_mask
 
 MAX_FPR = 0.3
 _BOOTSTRAP_ROUNDS = 1000
@@ -104,10 +104,13 @@ def evaluate_search(
     """
     from trainer.latent_search import latent_search  # TensorFlow, which the rest of this module does without
 
+    if steps < 1:
+        raise DataError(f"--latent-search {steps}: give at least 1 step")
+    inspector = Inspector(bundle)
     pictures, labels = [], []
     for part in data_set.test:
         try:
-            pictures.append(load_pictures([part.path], bundle.manifest.input.height)[0][0])
+            pictures.append(inspector.reconstruction(read_picture(part.path))[0])
         except DataError:
             continue  # `evaluate` has said so
         labels.append(part.defect is not None)

@@ -198,7 +198,8 @@ def keras_error(network: Network, graphs: Graphs, seen: UInt8Array) -> float:
     outputs = keras.tree.flatten(network.model.predict_on_batch(inputs))
     worst = _graph_error(graphs.model, inputs, outputs)
     if network.head is not None and graphs.head is not None:
-        worst = max(worst, _graph_error(graphs.head, outputs[0], [network.head.predict_on_batch(outputs[0])]))
+        error = _graph_error(graphs.head, outputs[0], [network.head.predict_on_batch(outputs[0])])
+        worst = float(np.maximum(worst, error))
     return worst
 
 
@@ -212,7 +213,8 @@ def _graph_error(graph: bytes, inputs: Float32Array, expected: list[Any]) -> flo
         interpreter.invoke()
         for detail, output in zip(details, wanted, strict=True):
             error = np.abs(interpreter.get_tensor(detail["index"])[0] - output[index]).max()
-            worst = max(worst, float(error / max(1.0, np.abs(output).max())))
+            # np.fmax and max() would lose a value that is none.
+            worst = float(np.maximum(worst, error / max(1.0, np.abs(output).max())))
     return worst
 
 
@@ -323,6 +325,8 @@ def parity(
     """
     ours, theirs = np.asarray(float_scores), np.asarray(exported_scores)
     labels = np.asarray(anomalous, bool)
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+        raise PrecisionError(f"the {precision} model or the float model gives a score that is not finite")
     flips = int(np.sum((ours >= threshold) != (theirs >= threshold)))
     error = np.abs(ours - theirs)
     auroc_float = auroc_exported = None
@@ -336,9 +340,9 @@ def parity(
     )
     if not passed and not allow_loss:
         raise PrecisionError(
-            f"the {precision} model does not give the float model's verdicts: {flips} of {len(ours)} flip, AUROC loss"
-            f" {loss:.4f}, Keras error {keras_error_max:.2g} (allowed: {TOLERANCE}); choose another --precision, or"
-            " --allow-parity-loss"
+            f"the {precision} model does not give the float model's verdicts: {flips} of {len(ours)} flip,"
+            f"{'' if auroc_float is None else f' AUROC loss {loss:.4f},'} Keras error {keras_error_max:.2g} (allowed:"
+            f" {TOLERANCE}); choose another --precision, or --allow-parity-loss"
         )
     return {
         "precision": precision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edge_app import __version__
 from edge_app.bundle import ModelBundle, bundle_bytes
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
@@ -26,7 +28,17 @@ from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.detector import Detector, Loss, OnEpoch, Plan, Setting
 from trainer.detectors import DETECTORS
 from trainer.evaluate import Results, evaluate
-from trainer.export import Graphs, Normal, PrecisionError, assemble, export, keras_error, parity
+from trainer.export import (
+    MAX_FLIPS_SHARE,
+    MAX_KERAS_ERROR,
+    Graphs,
+    Normal,
+    PrecisionError,
+    assemble,
+    export,
+    keras_error,
+    parity,
+)
 from trainer.golden import choose_golden
 from trainer.place import learn_template
 from trainer.provenance import created, model_card, provenance
@@ -34,6 +46,8 @@ from trainer.training import Trained, default_epochs, train_all
 
 # A texture is learnt in tiles of this side, cut out of pictures of this size.
 TILE, TEXTURE_SIZE = 128, 256
+# So many good parts are damaged on purpose for the proof.
+_DAMAGED = 24
 # Of a golden sample's score, where the threshold is near 0.
 _LEAST_TOLERANCE = 1e-4
 
@@ -119,7 +133,7 @@ def fit(
     Args:
         options: what to do.
         on_plan: called once with the number of epochs of all runs together.
-        on_epoch: called after each epoch; see `trainer.training.train`.
+        on_epoch: called after each epoch; see `trainer.detector.Job`.
         say: called with a line for the user: what was skipped, what is doubtful.
 
     Raises:
@@ -175,13 +189,16 @@ def make_plan(options: Options, n_good: int) -> Plan:
     """
     detector = DETECTORS[options.detector]
     name, tile = detector.name, None
-    size = options.size or (max(detector.size, TEXTURE_SIZE) if options.texture else detector.size)
+    size = options.size
+    if size is None:
+        size = max(detector.size, TEXTURE_SIZE) if options.texture else detector.size
     if options.texture:
         if not detector.texture:
             raise DataError(f"--texture: {name} does not learn from tiles; leave it out")
-        if size <= TILE:
+        if 0 < size <= TILE:
             raise DataError(f"--size {size} --texture: the picture must be larger than a tile of {TILE}")
         tile = TILE
+    _check_numbers(options)
     if size % (1 if tile else detector.sides) or not detector.least <= size <= detector.most:
         raise DataError(f"--size {size}: {name} takes {detector.least} to {detector.most} in steps of {detector.sides}")
     folds = options.folds if options.folds is not None else min(detector.folds, n_good)
@@ -195,9 +212,11 @@ def make_plan(options: Options, n_good: int) -> Plan:
     scoring, _ = options.scoring(detector)
     if scoring["ssim_weight"] <= 0 and scoring["l2_weight"] <= 0:
         raise DataError("--ssim-weight and --l2-weight are both 0: nothing would be compared; raise one")
-    if scoring["map_weight"] <= 0 and scoring["term_weight"] <= 0:
-        raise DataError("--map-weight and --term-weight are both 0: nothing would be scored; raise one")
+    if scoring["map_weight"] <= 0 and (scoring["term_weight"] <= 0 or not detector.term):
+        raise DataError("--map-weight and --term-weight are both 0, or there is no term: nothing would be scored")
     epochs = options.epochs if options.epochs is not None else default_epochs(detector, n_good, options.steps)
+    if options.epochs is not None and detector.steps == 0:
+        raise DataError(f"--epochs {options.epochs}: {name} is fitted in one go; leave it out")
     if epochs < 1:
         raise DataError(f"--epochs {epochs}: give at least 1")
     return Plan(
@@ -213,6 +232,20 @@ def make_plan(options: Options, n_good: int) -> Plan:
     )
 
 
+def _check_numbers(options: Options) -> None:
+    """Refuse what is no number of its kind, before anything is trained."""
+    for option in ("ssim_weight", "l2_weight", "map_weight", "term_weight", "smoothing_sigma_px"):
+        value = getattr(options, option)
+        if value is not None and not 0 <= value < math.inf:
+            raise DataError(f"--{option.removesuffix('_px').replace('_', '-')} {value}: give 0 or more")
+    if not 0 < options.min_defect_area_px < math.inf:
+        raise DataError(f"--min-defect-area {options.min_defect_area_px}: give more than 0")
+    if not 0 <= options.seed < 2**32:
+        raise DataError(f"--seed {options.seed}: give 0 to {2**32 - 1}")
+    if options.steps is not None and options.steps < 1:
+        raise DataError(f"--steps {options.steps}: give at least 1")
+
+
 def _settings(options: Options, detector: Detector) -> dict[str, Setting]:
     found = dict(detector.settings)
     for name, text in options.settings.items():
@@ -223,6 +256,8 @@ def _settings(options: Options, detector: Detector) -> dict[str, Setting]:
             found[name] = type(found[name])(text)
         except ValueError as error:
             raise DataError(f"--set {name}={text}: give {detector.settings[name]!r} or the like") from error
+        if isinstance(found[name], float) and not math.isfinite(found[name]):
+            raise DataError(f"--set {name}={text}: give {detector.settings[name]!r} or the like")
     return found
 
 
@@ -254,7 +289,7 @@ def make_bundle(
     for precision in precisions:
         say(f"calibrating and proving in {precision}")
         try:
-            return proof.bundle(precision, source_sha256, attempts)
+            return proof.bundle(precision, source_sha256, attempts, allow_loss=precision == precisions[-1])
         except PrecisionError as error:
             if precision == precisions[-1]:
                 raise
@@ -276,10 +311,21 @@ class _Proof:
         self._seen = seen_by_model(trained)
         graphs = export(trained.final, "float32", self._seen)
         self._keras_error = keras_error(trained.final, graphs, self._seen[:8])
+        if not self._keras_error <= MAX_KERAS_ERROR and not options.allow_parity_loss:
+            raise DataError(
+                f"the exported float32 model is {self._keras_error:.2g} away from Keras (allowed: {MAX_KERAS_ERROR});"
+                " fit again with other pictures or settings, or --allow-parity-loss"
+            )
         self._float = graphs, self._normal(graphs)
-        self._float_scores = scores_of(self._draft(*self._float), self._everything)
+        draft = self._draft(*self._float)
+        self._float_scores = scores_of(draft, self._everything)
+        # Good parts alone never reach the top of a quantised output: what a defect gives could be cut off there unseen.
+        self._damaged = [damaged(picture) for picture in trained.pictures[:_DAMAGED]]
+        self._float_damaged = scores_of(draft, self._damaged)
 
-    def bundle(self, precision: Precision, source_sha256: str, attempts: list[dict[str, str]]) -> Fitted:
+    def bundle(
+        self, precision: Precision, source_sha256: str, attempts: list[dict[str, str]], allow_loss: bool
+    ) -> Fitted:
         trained, options, data_set = self._trained, self._options, self._data_set
         found = cross_score(trained, precision, self._scoring, self._use_statistics)
         if not np.isfinite(found.scores).all():
@@ -306,10 +352,13 @@ class _Proof:
             "provenance": provenance(_recorded(options), trained.plan, source_sha256),
         }
         scores = scores_of(draft, self._everything)
+        allow_loss = allow_loss and options.allow_parity_loss
+        if not allow_loss:
+            self._check_damaged(precision, scores_of(draft, self._damaged), threshold.value)
         content["parity"] = {
             **parity(
                 precision, self._float_scores, scores, self._labels, threshold.value, self._keras_error,
-                options.allow_parity_loss and options.precision != "auto",
+                allow_loss,
             ),
             "attempts": attempts,
         }  # fmt: skip
@@ -326,11 +375,29 @@ class _Proof:
         bundle = assemble(graphs, self._layout, self._scoring, normal, files, **content)
         return Fitted(bundle, found.scores, trained.losses, results, trained.seconds)
 
+    def _check_damaged(self, precision: Precision, scores: list[float], threshold: float) -> None:
+        expected = [score for score in self._float_damaged if score >= threshold]
+        missed = sum(ours >= threshold > theirs for ours, theirs in zip(self._float_damaged, scores, strict=True))
+        if missed > max(1, MAX_FLIPS_SHARE * len(expected)):
+            raise PrecisionError(
+                f"the {precision} model calls {missed} of {len(expected)} damaged good parts GOOD that the float model"
+                " calls NG"
+            )
+
     def _normal(self, graphs: Graphs) -> Normal:
         return learn_normal(graphs, self._layout, self._trained.pictures, self._scoring, self._use_statistics)
 
     def _draft(self, graphs: Graphs, normal: Normal) -> Inspector:
         return Inspector(assemble(graphs, self._layout, self._scoring, normal, {}))
+
+
+def damaged(picture: UInt8Array) -> UInt8Array:
+    """A good part, uint8 (h, w, 3), that nobody would call one: its middle, a quarter of it, in inverted levels."""
+    height, width = picture.shape[:2]
+    middle = (slice(height // 4, height - height // 4), slice(width // 4, width - width // 4))
+    broken = picture.copy()
+    broken[middle] = 255 - broken[middle]
+    return broken
 
 
 def _recorded(options: Options) -> dict[str, Any]:
@@ -353,7 +420,13 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
     """Keep an interrupted run's folder only if it is of this very run."""
     weights = plan.backbone_weights
     run = {
-        **{"detector": plan.detector.name, "size": plan.size, "tile": plan.tile, "loss": plan.loss},
+        **{
+            "program": __version__,
+            "detector": plan.detector.name,
+            "size": plan.size,
+            "tile": plan.tile,
+            "loss": plan.loss,
+        },
         **{"epochs": plan.epochs, "seed": plan.seed, "settings": dict(plan.settings), "folds": plan.folds},
         **{"align": _aligns(options, plan.detector), "backbone": None if weights is None else str(weights.resolve())},
         "source": source_sha256,

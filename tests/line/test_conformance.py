@@ -1,6 +1,8 @@
 """One suite over the registry: whoever adds a detector runs it too."""
 
 import csv
+import json
+import math
 import multiprocessing
 import os
 import re
@@ -28,9 +30,11 @@ from edge_app.bundle import read_bundle
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector, check_golden
 from trainer import names
-from trainer.data import open_data_set
+from trainer.cross_score import scores_of
+from trainer.data import load_pictures, open_data_set
 from trainer.detectors import DETECTORS
 from trainer.evaluate import evaluate
+from trainer.fit import damaged, fit
 
 # The first to ask waits for those before it.
 pytestmark = pytest.mark.timeout(400)
@@ -138,10 +142,12 @@ def test_killed_while_training_it_goes_on_to_the_same_network(
         process.join()
         process.close()
         heard.close()
+    state = tmp_path / "cut" / "state.json"
+    kept = len(json.loads(state.read_text())["losses"]) if state.exists() else 0
+    assert kept >= last, "what it had said it had done is on the disk"
     epochs: list[int] = []
     resumed = learn(options, tmp_path / "cut", epochs.append)
     whole = learn(options, tmp_path / "whole")
-    assert (tmp_path / "cut" / "state.json").exists() == bool(last)
     assert resumed.losses == whole.losses
     for ours, theirs in ((resumed.model, whole.model), (resumed.head, whole.head)):
         assert (ours is None) == (theirs is None)
@@ -169,11 +175,26 @@ def test_all_refuse_the_same_bad_inputs_with_the_same_words(name: str, data: Pat
         ({"settings": {"colour": "red"}}, f"--set colour: {name} has no such setting"),
         ({"map_weight": 0.0, "term_weight": 0.0}, "--map-weight and --term-weight are both 0"),
         ({"product": "a/b"}, "--product 'a/b'"),
+        ({"min_defect_area_px": -4.0}, "--min-defect-area -4.0: give"),
+        ({"min_defect_area_px": math.nan}, "--min-defect-area nan: give"),
+        ({"ssim_weight": math.nan}, "--ssim-weight nan: give"),
+        ({"seed": -1}, "--seed -1: give"),
+        ({"steps": -5}, "--steps -5: give"),
+        ({"size": 0}, f"--size 0: {name} takes"),
     ):
         with pytest.raises(DataError) as refusal:
             fit_quietly(replace(options, **changes))
         assert says in str(refusal.value)
         assert "\n" not in str(refusal.value)
+
+
+def test_without_bad_parts_no_precision_is_taken_that_cannot_reach_the_threshold(data: Path, tmp_path: Path) -> None:
+    options = replace(quick("vae", data / "train" / "good", tmp_path / "x.bundle"), map_weight=0.0)
+    fit(options, lambda _: None, lambda *_: None)
+    inspector = Inspector(read_bundle(options.out))
+    pictures = load_pictures(open_data_set(options.data).train_good, 32)[0]
+    scores = scores_of(inspector, [damaged(picture) for picture in pictures])
+    assert sum(score >= inspector.bundle.manifest.thresholds.image for score in scores) > len(scores) / 2
 
 
 def test_names_that_are_checked_before_keras_loads_are_the_registry() -> None:
@@ -203,6 +224,6 @@ def test_imagenet_weights_see_more_than_random_ones(file: str) -> None:
 
     backbone = open_backbone(64, shared_path("weights", file))
     rng = np.random.default_rng(0)
-    outputs = backbone.model.predict_on_batch(rng.random((2, 64, 64, 3), np.float32))
-    assert all(np.isfinite(output).all() and output.std() > 0 for output in outputs)
-    assert len(backbone.weights_sha256) == 64
+    output = backbone.predict_on_batch(rng.random((2, 64, 64, 3), np.float32))
+    assert np.isfinite(output).all()
+    assert output.std() > 0

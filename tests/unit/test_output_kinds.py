@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from bundles import remade
+from bundles import content_of, remade
 
 from edge_app.domain import Frame, Verdict, utc_now
 from edge_app.errors import BundleError
@@ -103,6 +103,24 @@ def test_a_second_number_joins_the_score_in_units_of_its_spread() -> None:
         with_term(term_weight=0.0, map_weight=0.0)
 
 
+def test_a_second_number_below_its_mean_takes_nothing_away() -> None:
+    dark = np.full((SIZE, SIZE, 3), 60, np.uint8)
+    inspector = with_term()
+    assert inspector.found(dark).term < 0.5
+    assert inspector.judged(inspector.found(dark))[1] == pytest.approx(0, abs=1e-4)
+
+
+def test_what_the_edge_could_not_tell_apart_or_compare_is_refused() -> None:
+    bundle = with_term().bundle
+    for changes, says in (
+        ({"output": {"kind": "score", "dtype": "float32"}}, "a term beside score cannot be told from it"),
+        ({"input": {**content_of(bundle)["input"], "tiles": {"side": 16, "stride": 8}}}, "nothing beside it"),
+        ({"scoring": {"ssim_weight": 0.0, "l2_weight": 0.0}}, "nothing would be compared"),
+    ):
+        with pytest.raises(BundleError, match=says):
+            remade(bundle, **changes)
+
+
 def test_a_second_number_that_is_not_finite_is_no_verdict() -> None:
     def outputs(picture: keras.KerasTensor) -> list[keras.KerasTensor]:
         return [picture, keras.ops.log(keras.ops.mean(picture - 1.0, axis=(1, 2, 3))[:, None])]
@@ -121,7 +139,7 @@ def test_tiles_are_put_together_to_the_picture() -> None:
     seen, levels = inspector.reconstruction(picture)
     assert np.array_equal(seen, picture)
     assert np.abs(levels - picture).max() < 1e-3
-    with pytest.raises(BundleError, match="only a reconstruction can be put together from tiles"):
+    with pytest.raises(BundleError, match="only a reconstruction, and nothing beside it"):
         inspector_for(graph(difference, tile)[1], Layout(100, "anomaly_map", tile=tile))
 
 

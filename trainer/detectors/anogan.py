@@ -13,6 +13,7 @@ The discriminator's leaky ReLU is written as a maximum, which converts to plain 
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,6 +81,8 @@ def learn(job: Job) -> Network:
     plan, latent = job.plan, int(job.plan.settings["latent"])
     if latent < 1:
         raise DataError(f"anogan: latent {latent}: give 1 or more")
+    if plan.epochs < 2:
+        raise DataError("anogan: --epochs 1 would leave the encoder untrained; give at least 2")
     keras.utils.set_random_seed(plan.seed)
     generator, discriminator = build_generator(plan.side, latent), build_discriminator(plan.side)
     encoder = build_encoder(plan.side, latent)
@@ -119,7 +122,7 @@ def open_search(side: int, latent: int, packed: bytes) -> tuple[keras.Model, ker
             weights = [archive[f"w{index}"].astype(np.float32) for index in range(len(archive.files))]
         generator.set_weights(weights[: len(generator.weights)])
         discriminator.set_weights(weights[len(generator.weights) :])
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{WEIGHTS}: not the weights of this bundle's generator ({error}); fit it again") from error
     return generator, discriminator
 
@@ -187,5 +190,6 @@ DETECTOR = Detector(
     sides=8,
     batch=16,
     steps=1600,
+    term=True,
     settings={"latent": 64},
 )

@@ -39,7 +39,7 @@ def learn(job: Job) -> Network:
     words, variance = int(plan.settings["words"]), float(plan.settings["variance"])
     if words < 1 or not 0 < variance < 1:
         raise DataError(f"feature_dictionary: words {words}, variance {variance}: give 1 or more, and between 0 and 1")
-    features = _averaged(open_backbone(plan.side, plan.backbone_weights).model)
+    features = _averaged(open_backbone(plan.side, plan.backbone_weights))
     patches = _patches(features, job.pictures, plan.seed)
     components = PCA(variance, svd_solver="full").fit(patches)
     reduced = components.transform(patches)

@@ -109,7 +109,7 @@ def _level(
         add[k * dimensions : (k + 1) * dimensions, k] = 0.5
     distances = (measured @ turned - middle) ** 2 @ add - offset
     surprise = distances.min(axis=1)
-    mean, spread = float(surprise.mean()), float(surprise.std()) + 1e-6
+    mean, spread = float(surprise.mean()), max(float(surprise.std()), 1e-3)
 
     def convolution(name: str, kernel: Floats, bias: Floats, size: int = 1, stride: int = 1) -> layers.Layer:
         layer = layers.Conv2D(len(bias), size, stride, name=f"{name}_{level}")

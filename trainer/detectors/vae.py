@@ -53,7 +53,7 @@ def learn(job: Job) -> Network:
     """
     plan, settings = job.plan, job.plan.settings
     form, latent, sigma = str(settings["form"]), int(settings["latent"]), float(settings["sigma"])
-    if form not in ("conv", "mlp") or latent < 1 or not 0 < sigma < math.inf:
+    if form not in ("conv", "mlp") or latent < 1 or sigma <= 0:
         raise DataError(f"vae: form {form!r}, latent {latent}, sigma {sigma}: give conv or mlp, 1 or more, above 0")
     keras.utils.set_random_seed(plan.seed)
     picture, noise = keras.Input((plan.side, plan.side, 3), name="picture"), keras.Input((latent,), name="noise")
@@ -129,5 +129,6 @@ DETECTOR = Detector(
     sides=16,
     batch=16,
     steps=800,
+    term=True,
     settings={"form": "conv", "latent": 64, "sigma": 0.1},
 )
