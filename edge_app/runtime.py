@@ -45,16 +45,16 @@ class TfliteModel:
         self._input, given = _only(name, "input", self._interpreter.get_input_details())
         self._tiles = None if spec.tiles is None else _TiledPicture(spec)
         side = (spec.height, spec.width) if spec.tiles is None else (spec.tiles.side, spec.tiles.side)
-        _check_tensor(name, "input", given, spec, (1, *side, 3))
+        check_tensor(name, "input", given, spec, (1, *side, 3))
         outputs = sort_outputs(self._interpreter.get_output_details())
         if len(outputs) != (1 if self._term is None else 2):
             raise BundleError(
                 f"{name}: expected {1 if self._term is None else 2} outputs, the model has {len(outputs)}"
             )
-        _check_tensor(name, "output", outputs[0], out, (1, *side, 3) if out.kind == "reconstruction" else None)
+        check_tensor(name, "output", outputs[0], out, (1, *side, 3) if out.kind == "reconstruction" else None)
         self._output, self._output_view = out, self._interpreter.tensor(outputs[0]["index"])
         if self._term is not None:
-            _check_tensor(name, "second output", outputs[1], self._term, (1, 1))
+            check_tensor(name, "second output", outputs[1], self._term, (1, 1))
             self._term_view = self._interpreter.tensor(outputs[1]["index"])
         self._kind: str = out.kind
         self._head: Interpreter | None = None
@@ -117,8 +117,8 @@ class TfliteModel:
         self._head, self._kind = load_graph(graph, name, threads), spec.kind
         self._head_input, given = _only(name, "head's input", self._head.get_input_details())
         output, returned = _only(name, "head's output", self._head.get_output_details())
-        _check_tensor(name, "head's input", given, Quantity(dtype="float32"), features)
-        _check_tensor(name, "head's output", returned, OutputSpec(kind=spec.kind, dtype="float32"), None)
+        check_tensor(name, "head's input", given, Quantity(dtype="float32"), features)
+        check_tensor(name, "head's output", returned, OutputSpec(kind=spec.kind, dtype="float32"), None)
         self._head_view = self._head.tensor(output)
 
 
@@ -242,7 +242,7 @@ def _only(name: str, what: str, details: Sequence[dict[str, Any]]) -> tuple[int,
     return details[0]["index"], details[0]
 
 
-def _check_tensor(name: str, what: str, detail: dict[str, Any], spec: Quantity, shape: tuple[int, ...] | None) -> None:
+def check_tensor(name: str, what: str, detail: dict[str, Any], spec: Quantity, shape: tuple[int, ...] | None) -> None:
     """Hold a tensor against the manifest; without a shape, against what the kind of output allows."""
     scale, zero_point = detail["quantization"]
     if spec.dtype == "float32":

@@ -135,7 +135,7 @@ def summarise(
 def write_json(path: Path, content: Summary | dict[str, Any]) -> None:
     """Replace a JSON file as a whole."""
     plain = dataclasses.asdict(content) if isinstance(content, Summary) else content
-    _replace(path, (json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+    replace_file(path, (json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
 
 
 def write_report(out: Path, summary: Summary, picture: Callable[[str], UInt8Array | None]) -> None:
@@ -159,7 +159,7 @@ def write_report(out: Path, summary: Summary, picture: Callable[[str], UInt8Arra
     html = page.get_template("scan_report.html").render(
         summary=summary, groups=cards, histogram=histogram(_scores(table), summary.threshold)
     )
-    _replace(out / "report.html", html.encode())
+    replace_file(out / "report.html", html.encode())
 
 
 class Bar(NamedTuple):
@@ -254,7 +254,12 @@ def _card(row: Row, picture: Callable[[str], UInt8Array | None]) -> dict[str, st
     }
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a whole file in the place of another, or leave that one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     os.replace(part, path)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edge_app.bundle import Bundle
 from edge_app.domain import Float32Array, Verdict
 from edge_app.errors import BundleError
-from edge_app.runtime import load_graph, real_values
+from edge_app.runtime import check_tensor, load_graph, real_values
 from edge_app.table_bundle import RowsSpec, TableBundle, TableManifest, TableSpec
 from edge_app.table_encoder import Encoder, Float64Array
 from edge_app.table_rows import RowFault, RowReason, TableReader
@@ -36,8 +36,10 @@ class TableModel:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise BundleError(f"{bundle.bundle_id}: expected one input and one output")
-        _check_tensor(bundle.bundle_id, "input", inputs[0], manifest.input)
-        _check_tensor(bundle.bundle_id, "output", outputs[0], manifest.output)
+        check_tensor(bundle.bundle_id, "input", inputs[0], manifest.input, (manifest.input.rows, manifest.input.width))
+        check_tensor(
+            bundle.bundle_id, "output", outputs[0], manifest.output, (manifest.output.rows, manifest.output.width)
+        )
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
         self._in, self._out = manifest.input, manifest.output
 
@@ -207,17 +209,3 @@ def _stored(real: Float32Array, spec: RowsSpec) -> npt.NDArray[Any]:
     stored: npt.NDArray[Any] = np.rint(real / np.float32(spec.scale)) + np.float32(spec.zero_point)
     clipped: npt.NDArray[Any] = np.clip(stored, limits.min, limits.max).astype(spec.dtype)
     return clipped
-
-
-def _check_tensor(bundle_id: str, name: str, detail: dict[str, Any], spec: RowsSpec) -> None:
-    scale, zero_point = detail["quantization"]
-    if spec.dtype == "float32":
-        scale, zero_point = 1.0, 0
-    found = (np.dtype(detail["dtype"]).name, tuple(int(n) for n in detail["shape"]))
-    shape = (spec.rows, spec.width)
-    same_scale = math.isclose(scale, spec.scale, rel_tol=1e-6) and zero_point == spec.zero_point
-    if found != (spec.dtype, shape) or not same_scale:
-        raise BundleError(
-            f"{bundle_id}: the manifest says {name} {spec.dtype} {shape} scale {spec.scale} zero point"
-            f" {spec.zero_point}, the model has {found[0]} {found[1]} scale {scale} zero point {zero_point}"
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_app.domain import Verdict
+from edge_app.scan_report import replace_file
 from edge_app.table_bundle import TableBundle
 from edge_app.table_model import JudgedRows
 from edge_app.table_rows import RowReason
@@ -156,6 +156,4 @@ def write_page(path: Path, tally: Tally, summary: dict[str, Any]) -> None:
         highest=tally.highest(),
         without=tally.without_verdict(),
     )
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(page.encode())
-    os.replace(part, path)
+    replace_file(path, page.encode())

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from edge_app.errors import DataError
 from edge_app.results import escape
-from trainer.benchmark_plan import BenchmarkOptions, BenchmarkPlan, Cell, make_plan, write_whole
+from trainer.benchmark_plan import BenchmarkOptions, BenchmarkPlan, Cell, make_plan
+from trainer.files import write_whole
 
 CHILD = (sys.executable, "-m", "trainer.benchmark_cell")
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -317,18 +316,3 @@ def _settings(options: BenchmarkOptions, category: Category, column: Column) -> 
         "backbone_weights": None if weights is None else [weights.stat().st_size, weights.stat().st_mtime_ns],
         "data": category.digest,
     }
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a whole file or none.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from edge_app.align import TemplateAligner
 from edge_app.domain import UInt8Array
 from edge_app.inspector import Inspector
 from edge_app.manifest import Precision
@@ -40,10 +39,7 @@ def layout_of(trained: Trained) -> Layout:
 
 def seen_by_model(trained: Trained, indices: Iterable[int] | None = None) -> UInt8Array:
     """Good parts as the model sees them: in place, and cut to its size; uint8 (N, side, side, 3)."""
-    pictures = trained.pictures if indices is None else trained.pictures[list(indices)]
-    if trained.template is not None:
-        aligner = TemplateAligner(trained.template)
-        pictures = np.stack([aligner.align(picture)[0] for picture in pictures])
+    pictures = trained.in_place if indices is None else trained.in_place[list(indices)]
     tile = trained.plan.tile
     return pictures if tile is None else pictures[:, :tile, :tile]
 

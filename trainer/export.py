@@ -25,7 +25,7 @@ from trainer.detector import Network
 from trainer.quiet import native_stderr_held
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "int8+float", "int16x8", "dynamic", "float16", "float32")
-STATISTICS, TEMPLATE = "normal_statistics.npy", "template.png"
+STATISTICS, TEMPLATE, _DRAFT_GOLDEN = "normal_statistics.npy", "template.png", "golden/draft.png"
 
 # What the exported model may lose against its float self.
 MAX_FLIPS_SHARE, MAX_AUROC_LOSS, MAX_KERAS_ERROR = 0.02, 0.01, 1e-3
@@ -255,7 +255,9 @@ def assemble(
     else:
         scoring["two_sided"] = False
     manifest: dict[str, Any] = {
-        **_DRAFT,
+        **DRAFT,
+        "display_range": {"low": 0.0, "high": 1.0},
+        "golden": [draft_golden(_DRAFT_GOLDEN)],
         "input": {"height": layout.size, "width": layout.size, **described.input},
         "output": {"kind": layout.kind, **described.output},
         "scoring": scoring,
@@ -273,11 +275,12 @@ def assemble(
         all_files[TEMPLATE] = encode_png(layout.template)
         manifest["align"] = {"kind": "template", "template": TEMPLATE}
     if "golden" not in content:
-        all_files["golden/draft.png"] = encode_png(np.zeros((8, 8, 3), np.uint8))
+        all_files[_DRAFT_GOLDEN] = encode_png(np.zeros((8, 8, 3), np.uint8))
     return build_bundle(manifest, all_files)
 
 
-_DRAFT: dict[str, Any] = {
+# What a draft of any subject fills in; a table's takes it too.
+DRAFT: dict[str, Any] = {
     "product": "draft",
     "sequence": 0,
     "created_utc": "1970-01-01T00:00:00+00:00",
@@ -285,7 +288,6 @@ _DRAFT: dict[str, Any] = {
         "image": 0.0, "pixel": 0.0, "rule": "conformal", "false_reject_rate": 1.0, "asked_false_reject_rate": 1.0,
         "n_good": 1, "folds": 1, "false_reject_bound": 1.0, "sufficient": False, "enough_good_parts": 1,
     },
-    "display_range": {"low": 0.0, "high": 1.0},
     "parity": {
         "precision": "float32", "n_pictures": 1, "score_error_mean": 0.0, "score_error_max": 0.0, "label_flips": 0,
         "keras_error_max": 0.0, "tolerance": "draft", "passed": False,
@@ -293,8 +295,12 @@ _DRAFT: dict[str, Any] = {
     "provenance": {
         "detector": "draft", "dataset_sha256": "", "seed": 0, "source_revision": "", "packages": {}, "machine": "",
     },
-    "golden": [{"file": "golden/draft.png", "score": 0.0, "tolerance": 1.0, "verdict": "GOOD"}],
 }  # fmt: skip
+
+
+def draft_golden(file: str) -> dict[str, Any]:
+    """A golden sample that stands in a draft's manifest."""
+    return {"file": file, "score": 0.0, "tolerance": 1.0, "verdict": "GOOD"}
 
 
 def parity(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -39,6 +38,7 @@ from trainer.export import (
     keras_error,
     parity,
 )
+from trainer.files import write_atomically
 from trainer.golden import choose_golden
 from trainer.place import learn_template
 from trainer.provenance import created, model_card, provenance
@@ -287,11 +287,12 @@ def make_bundle(
         precisions.remove("int8+float")
     attempts: list[dict[str, str]] = []
     for precision in precisions:
+        is_last = precision == precisions[-1]
         say(f"calibrating and proving in {precision}")
         try:
-            return proof.bundle(precision, source_sha256, attempts, allow_loss=precision == precisions[-1])
+            return proof.bundle(precision, source_sha256, attempts, is_last and options.allow_parity_loss)
         except PrecisionError as error:
-            if precision == precisions[-1]:
+            if is_last:
                 raise
             attempts.append({"precision": precision, "why": str(error).split("; choose")[0]})
             say(f"{attempts[-1]['why']}; the next precision is tried")
@@ -352,7 +353,6 @@ class _Proof:
             "provenance": provenance(_recorded(options), trained.plan, source_sha256),
         }
         scores = scores_of(draft, self._everything)
-        allow_loss = allow_loss and options.allow_parity_loss
         if not allow_loss:
             self._check_damaged(precision, scores_of(draft, self._damaged), threshold.value)
         content["parity"] = {
@@ -420,15 +420,17 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
     """Keep an interrupted run's folder only if it is of this very run."""
     weights = plan.backbone_weights
     run = {
-        **{
-            "program": __version__,
-            "detector": plan.detector.name,
-            "size": plan.size,
-            "tile": plan.tile,
-            "loss": plan.loss,
-        },
-        **{"epochs": plan.epochs, "seed": plan.seed, "settings": dict(plan.settings), "folds": plan.folds},
-        **{"align": _aligns(options, plan.detector), "backbone": None if weights is None else str(weights.resolve())},
+        "program": __version__,
+        "detector": plan.detector.name,
+        "size": plan.size,
+        "tile": plan.tile,
+        "loss": plan.loss,
+        "epochs": plan.epochs,
+        "seed": plan.seed,
+        "settings": dict(plan.settings),
+        "folds": plan.folds,
+        "align": _aligns(options, plan.detector),
+        "backbone": None if weights is None else str(weights.resolve()),
         "source": source_sha256,
     }
     open_work(work, run)
@@ -447,23 +449,3 @@ def open_work(work: Path, run: dict[str, Any]) -> None:
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
     write_atomically(mark, key.encode())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file or none.
-
-    Raises:
-        DataError: it cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another --out"
-        ) from error

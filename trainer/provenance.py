@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any
 
 from edge_app.domain import utc_now
 from trainer.detector import Plan
+
+PACKAGES = ("kensa", "keras", "numpy", "ai-edge-litert")
+SHARES = {"normal_called_good": "normal called GOOD", "anomalous_called_ng": "anomalous called NG"}
 
 
 def created() -> datetime:
@@ -24,21 +28,30 @@ def created() -> datetime:
 
 def provenance(options: dict[str, Any], plan: Plan, source_sha256: str) -> dict[str, Any]:
     """The manifest's `provenance`; `options` are the command's, without paths."""
+    decided = {
+        **options,
+        "size": plan.size,
+        "loss": plan.loss,
+        "epochs": plan.epochs,
+        "settings": dict(plan.settings),
+        "folds": plan.folds,
+        "backbone_weights_sha256": _digest(plan.backbone_weights),
+    }
+    return origin(plan.detector.name, source_sha256, plan.seed, decided, (*PACKAGES, "opencv-python-headless"))
+
+
+def origin(
+    detector: str, source_sha256: str, seed: int, options: dict[str, Any], packages: Sequence[str] = PACKAGES
+) -> dict[str, Any]:
+    """The manifest's `provenance` of any subject, with the versions of these packages."""
     return {
-        "detector": plan.detector.name,
+        "detector": detector,
         "dataset_sha256": source_sha256,
-        "seed": plan.seed,
-        "source_revision": source_revision(),
-        "packages": {
-            name: version(name) for name in ("kensa", "keras", "numpy", "ai-edge-litert", "opencv-python-headless")
-        },
+        "seed": seed,
+        "source_revision": _source_revision(),
+        "packages": {name: version(name) for name in packages},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "options": {
-            **options,
-            **{"size": plan.size, "loss": plan.loss, "epochs": plan.epochs, "settings": dict(plan.settings)},
-            "folds": plan.folds,
-            "backbone_weights_sha256": _digest(plan.backbone_weights),
-        },
+        "options": options,
     }
 
 
@@ -46,8 +59,7 @@ def _digest(path: Path | None) -> str | None:
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def source_revision() -> str:
-    """The commit that the trainer runs from, or its release."""
+def _source_revision() -> str:
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
@@ -78,14 +90,16 @@ def model_card(content: dict[str, Any], plan: Plan) -> str:
     ]
     if figures:
         lines.append(f"On {figures['n_normal']} normal and {figures['n_anomalous']} anomalous test parts:")
-        for key, label in (
-            ("image_auroc", "image AUROC"),
-            ("normal_called_good", "normal called GOOD"),
-            ("anomalous_called_ng", "anomalous called NG"),
-        ):
-            if key in figures:
-                value = figures[key]
-                lines.append(f"- {label}: {value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})")
+        lines += estimate_lines(figures, {"image_auroc": "image AUROC", **SHARES})
     else:
         lines.append("Not evaluated: there were no labelled test parts.")
     return "\n".join(lines) + "\n"
+
+
+def estimate_lines(figures: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """A model card's lines for the measured shares, by their keys in the manifest's `evaluation`."""
+    return [
+        f"- {label}: {figures[key]['value']:.4f} ({figures[key]['low']:.4f} to {figures[key]['high']:.4f})"
+        for key, label in labels.items()
+        if key in figures
+    ]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
@@ -18,8 +17,8 @@ from edge_app.inspector import Inspector
 from edge_app.judging import drawn_over, shrunk
 from edge_app.pictures import read_picture
 from trainer.data import TestPart
-from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes, png_uri
-from trainer.fit import Fitted, write_atomically
+from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes, png_uri, write_page
+from trainer.fit import Fitted
 
 _GALLERY = 8
 _TILE_PX = 220
@@ -39,10 +38,9 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
         DataError: it cannot be written.
     """
     manifest = fitted.bundle.manifest
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
-    )
-    page = environment.get_template("report.html").render(
+    return write_page(
+        folder,
+        "report.html",
         manifest=manifest,
         loss_curve=as_uri(_loss_curve(fitted.losses)) if fitted.losses else None,
         histogram=as_uri(_histogram(fitted)),
@@ -52,9 +50,6 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
         seconds=fitted.training_seconds,
         skipped=fitted.skipped,
     )
-    path = folder / "report.html"
-    write_atomically(path, page.encode())
-    return path
 
 
 def _loss_curve(losses: dict[str, list[float]]) -> Figure:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import platform
 import warnings
 from collections.abc import Iterator
-from importlib.metadata import version
 from typing import Any
 
 import keras
@@ -23,11 +20,11 @@ from edge_app.errors import DataError
 from edge_app.manifest import MODEL, Precision
 from edge_app.runtime import describe_model
 from edge_app.table_bundle import TableBundle, TableSpec
-from trainer.export import MAX_FLIPS_SHARE, parity, set_precision
-from trainer.provenance import source_revision
+from trainer.export import DRAFT, MAX_FLIPS_SHARE, draft_golden, parity, set_precision
 from trainer.quiet import native_stderr_held
-from trainer.table_data import TableData
 from trainer.table_detectors import TableDetector
+
+_DRAFT_GOLDEN = "golden/draft.csv"
 
 # Tried in this order: whole numbers are the cheapest, float32 always holds.
 TABLE_PRECISIONS: tuple[Precision, ...] = ("int8", "int16x8", "float16", "float32")
@@ -91,7 +88,9 @@ def assemble_table(model: bytes, spec: TableSpec, files: dict[str, bytes], **con
     described = describe_model(model)
     shape = {"rows": ROWS_AT_ONCE, "width": spec.width}
     manifest = {
-        **_DRAFT,
+        **DRAFT,
+        "subject": "table",
+        "golden": [draft_golden(_DRAFT_GOLDEN)],
         "table": spec.model_dump(mode="json"),
         "input": {**described.input, **shape},
         "output": {**described.output, **shape},
@@ -103,24 +102,6 @@ def assemble_table(model: bytes, spec: TableSpec, files: dict[str, bytes], **con
 
 
 _DRAFT_GOLDEN = "golden/draft.csv"
-_DRAFT: dict[str, Any] = {
-    "subject": "table",
-    "product": "draft",
-    "sequence": 0,
-    "created_utc": "1970-01-01T00:00:00+00:00",
-    "thresholds": {
-        "image": 0.0, "pixel": 0.0, "rule": "conformal", "false_reject_rate": 1.0, "asked_false_reject_rate": 1.0,
-        "n_good": 1, "folds": 1, "false_reject_bound": 1.0, "sufficient": False, "enough_good_parts": 1,
-    },
-    "parity": {
-        "precision": "float32", "n_pictures": 1, "score_error_mean": 0.0, "score_error_max": 0.0, "label_flips": 0,
-        "keras_error_max": 0.0, "tolerance": "draft", "passed": False,
-    },
-    "provenance": {
-        "detector": "draft", "dataset_sha256": "", "seed": 0, "source_revision": "", "packages": {}, "machine": "",
-    },
-    "golden": [{"file": _DRAFT_GOLDEN, "score": 0.0, "tolerance": 1.0, "verdict": "GOOD"}],
-}  # fmt: skip
 
 
 def table_parity(
@@ -155,16 +136,3 @@ def table_parity(
         )
     proof["tolerance"] = proof["tolerance"].replace("of the pictures", "of the rows, and of the anomalous ones")
     return proof
-
-
-def origin(detector: TableDetector, data: TableData, seed: int, options: dict[str, Any]) -> dict[str, Any]:
-    """The manifest's `provenance`; `options` are the command's, without paths."""
-    return {
-        "detector": detector.name,
-        "dataset_sha256": data.sha256,
-        "seed": seed,
-        "source_revision": source_revision(),
-        "packages": {name: version(name) for name in ("kensa", "keras", "numpy", "ai-edge-litert")},
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "options": options,
-    }

@@ -16,7 +16,8 @@ from edge_app.errors import DataError
 from edge_app.table_bundle import TableBundle
 from edge_app.table_encoder import Encoder
 from trainer import calibrate
-from trainer.fit import open_work, write_atomically
+from trainer.files import write_atomically
+from trainer.fit import open_work
 from trainer.table_data import Indices, Options, TableData, chosen_rows
 from trainer.table_detectors import TABLE_DETECTORS, TableDetector, scaled
 from trainer.table_evaluate import TableResults

@@ -19,11 +19,11 @@ from edge_app.table_encoder import Encoder
 from edge_app.table_model import JudgedRows, TableInspector
 from trainer import calibrate
 from trainer.golden import choose_golden
-from trainer.provenance import created
+from trainer.provenance import SHARES, created, estimate_lines, origin
 from trainer.table_data import Indices, Options, TableData, chosen_rows, fields_of
 from trainer.table_detectors import TableDetector
 from trainer.table_evaluate import TableResults, figures
-from trainer.table_export import TABLE_PRECISIONS, assemble_table, origin, rows_to_tflite, table_parity
+from trainer.table_export import TABLE_PRECISIONS, assemble_table, rows_to_tflite, table_parity
 from trainer.table_training import TrainedRows
 
 # Of a golden row's score, where the threshold is near 0.
@@ -123,7 +123,7 @@ class TableMaker:
             "thresholds": calibrate.manifest_thresholds(
                 found, found.value, options.false_reject_rate, len(self._data.train), options.folds
             ),
-            "provenance": origin(self._detector, self._data, options.seed, self._recorded()),
+            "provenance": origin(self._detector.name, self._data.sha256, options.seed, self._recorded()),
         }
         model = self._export(final, precision)
         reference = model if precision == "float32" else self._export(final, "float32")
@@ -206,13 +206,5 @@ def _model_card(content: dict[str, Any], detector: TableDetector, spec: TableSpe
         lines.append("Not evaluated: the rows have no label.")
         return "\n".join(lines) + "\n"
     lines.append(f"On {measured['n_normal']} normal and {measured['n_anomalous']} anomalous test rows:")
-    for key, label in (
-        ("image_auroc", "AUROC"),
-        ("average_precision", "average precision"),
-        ("normal_called_good", "normal called GOOD"),
-        ("anomalous_called_ng", "anomalous called NG"),
-    ):
-        if key in measured:
-            value = measured[key]
-            lines.append(f"- {label}: {value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})")
+    lines += estimate_lines(measured, {"image_auroc": "AUROC", "average_precision": "average precision", **SHARES})
     return "\n".join(lines) + "\n"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
 from edge_app.domain import Verdict
-from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes
-from trainer.fit import write_atomically
+from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes, write_page
 from trainer.table_evaluate import TableResults
 from trainer.table_fit import FittedTable
 
@@ -32,10 +30,9 @@ def write_report(fitted: FittedTable, folder: Path) -> Path:
     Raises:
         DataError: it cannot be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
-    )
-    page = environment.get_template("table_report.html").render(
+    return write_page(
+        folder,
+        "table_report.html",
         manifest=fitted.bundle.manifest,
         columns=fitted.bundle.manifest.table.columns,
         figures={name: as_uri(figure) for name, figure in draw(fitted).items()},
@@ -43,9 +40,6 @@ def write_report(fitted: FittedTable, folder: Path) -> Path:
         seconds=fitted.seconds,
         left_out_rows=fitted.data.left_out,
     )
-    path = folder / "report.html"
-    write_atomically(path, page.encode())
-    return path
 
 
 def draw(fitted: FittedTable) -> dict[str, Figure]:

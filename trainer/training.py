@@ -167,6 +167,7 @@ class Trained:
 
     Attributes:
         pictures: uint8 (N, size, size, 3), as the edge gets them: not aligned.
+        in_place: the same as the networks learnt from them: aligned where there is a template.
         template: how a good part looks in place, uint8 (size, size, 3), or None where parts are judged as they lie.
         folds: (indices trained on, indices held out, network).
         seconds: training time of this process; what an interrupted one had done is not in it.
@@ -174,6 +175,7 @@ class Trained:
 
     plan: Plan
     pictures: UInt8Array
+    in_place: UInt8Array
     template: UInt8Array | None
     final: Network
     folds: list[tuple[np.ndarray, np.ndarray, Network]]
@@ -212,7 +214,7 @@ def train_all(
         kept = np.setdiff1d(order, held_out)
         job = Job(plan, seen[kept], work / f"fold-{index + 1}-of-{plan.folds}", on_epoch)
         trained_folds.append((kept, held_out, _learn(job)))
-    return Trained(plan, pictures, template, final, trained_folds, time.monotonic() - started)
+    return Trained(plan, pictures, seen, template, final, trained_folds, time.monotonic() - started)
 
 
 def _learn(job: Job) -> Network:

@@ -88,7 +88,7 @@ def _fit(pictures: np.ndarray, folder: Path) -> ModelBundle:
     for old in folder.glob("*"):
         old.unlink()
     network = plan.detector.learn(Job(plan, pictures, folder, lambda *_: None))
-    layout = layout_of(Trained(plan, pictures, None, network, [], 0.0))
+    layout = layout_of(Trained(plan, pictures, pictures, None, network, [], 0.0))
     graphs = export(network, "int8", pictures)
     scoring = {"channels": "grey", "ssim_weight": 1.0, "l2_weight": 40.0, "two_sided": True, "min_defect_side_px": 2}
     normal = learn_normal(graphs, layout, pictures[:_NORMAL_AT_MOST], scoring, True)

@@ -6,7 +6,7 @@ import pytest
 from edge_app.align import TemplateAligner
 from edge_app.domain import Box, Frame, Verdict, utc_now
 from edge_app.inspector import Inspector
-from trainer.export import _DRAFT, Graphs, Layout, Normal, assemble, to_tflite
+from trainer.export import DRAFT, Graphs, Layout, Normal, assemble, to_tflite
 from trainer.place import learn_template
 
 SIZE = 192
@@ -99,7 +99,7 @@ def test_a_turned_part_is_judged_in_place_and_shown_where_it_lies() -> None:
     picture = keras.Input((SIZE, SIZE, 3))
     difference = keras.ops.max(keras.ops.abs(picture - part.astype(np.float32) / 255), axis=-1, keepdims=True)
     graphs = Graphs(to_tflite(keras.Model(picture, difference), "float32", None))
-    limits = {**_DRAFT["thresholds"], "image": 0.35, "pixel": 0.35}
+    limits = {**DRAFT["thresholds"], "image": 0.35, "pixel": 0.35}
     inspector = Inspector(
         assemble(graphs, Layout(SIZE, "anomaly_map", template=part), {"min_defect_side_px": 3}, Normal(), {},
                  thresholds=limits)
