@@ -24,7 +24,7 @@ import pydantic
 from edge_app import __version__
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError, DataError
-from edge_app.manifest import HEAD, MODEL, BaseManifest, Manifest
+from edge_app.manifest import MODEL, BaseManifest, Manifest
 from edge_app.pictures import decode_picture
 
 SCHEMA_VERSION = 1
@@ -71,7 +71,7 @@ class ModelBundle(Bundle[Manifest]):
     @property
     def head(self) -> bytes | None:
         """The second TFLite graph, where there is one."""
-        return self.files[HEAD] if self.manifest.head is not None else None
+        return self.files[self.manifest.head.file] if self.manifest.head is not None else None
 
     def template(self) -> UInt8Array | None:
         """How a good part looks in place.

@@ -31,6 +31,8 @@ class Reason(enum.Enum):
     FROZEN = "frozen picture"
     STALE = "stale picture"
     WRONG_SIZE = "picture size changed"
+    PART_NOT_FOUND = "part not found"
+    POSE_UNSURE = "unsure how the part lies"
     NOT_FINITE = "score is not a number"
     MODEL_FAILED = "model failed"
     OVERFLOW = "parts came faster than they could be inspected"

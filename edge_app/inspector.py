@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from edge_app.align import Pose, TemplateAligner
+from edge_app.align import Pose
 from edge_app.bundle import ModelBundle
 from edge_app.domain import (
     AnomalyMap,
@@ -25,10 +25,13 @@ from edge_app.domain import (
     Verdict,
     utc_now,
 )
+from edge_app.photometric import even_out
 from edge_app.pictures import decode_picture
-from edge_app.preprocess import Preprocessor, box_to_frame
+from edge_app.placing import make_placer
+from edge_app.preprocess import Preprocessor
 from edge_app.runtime import TfliteModel
 from edge_app.scoring import Scorer
+from edge_app.upright import PoseError
 
 # A picture without any content cannot be judged. Product-specific limits belong to the bundle, not here.
 BLACK_BELOW_LEVEL, SATURATED_ABOVE_LEVEL = 16, 239
@@ -60,8 +63,8 @@ class Inspector:
         self._grey = manifest.scoring.channels == "grey"
         size = (manifest.input.height, manifest.input.width)
         self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics(), manifest.term)
-        template = bundle.template()
-        self._aligner = None if template is None else TemplateAligner(template)
+        self._placer = make_placer(manifest.input, manifest.align, bundle.template())
+        self._photometric = manifest.align.photometric
 
     @property
     def device(self) -> str:
@@ -72,26 +75,26 @@ class Inspector:
         """The verdict on one frame. Never raises for a frame: what goes wrong is NO VERDICT with its reason."""
         started = time.perf_counter()
         try:
-            picture = self._preprocessor.picture(frame.image_rgb)
+            levels = self._placer.look(frame.image_rgb)
         except ValueError as error:
             return self.no_verdict(frame, Reason.WRONG_SIZE, str(error))
-        low, high = cv2.minMaxLoc(picture.reshape(-1))[:2]
+        low, high = cv2.minMaxLoc(levels[-1].reshape(-1))[:2]
         if high < BLACK_BELOW_LEVEL:
             return self.no_verdict(
                 frame, Reason.BLACK, f"brightest level {high:.0f}, expected {BLACK_BELOW_LEVEL} or more"
             )
         if low > SATURATED_ABOVE_LEVEL:
             return self.no_verdict(frame, Reason.SATURATED, f"darkest level {low:.0f} of 255")
-        pose: Pose | None = None
         try:
-            if self._aligner is not None:
-                picture, pose = self._aligner.align(picture)
+            picture, pose = self._placed(levels)
             prepared = time.perf_counter()
             self.model.feed(picture)
             self.model.invoke()
             invoked = time.perf_counter()
             with np.errstate(all="ignore"):  # what is not finite shows in the score
                 values, score = self.judged(self._found(picture))
+        except PoseError as error:
+            return self.no_verdict(frame, error.reason, error.detail)
         except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
             return self.no_verdict(frame, Reason.MODEL_FAILED, str(error))
         if not np.isfinite(score):
@@ -101,9 +104,7 @@ class Inspector:
         roi = self._preprocessor.roi_in(*frame.image_rgb.shape[:2])
         # On the part in place, where the score comes from: so an NG map has its region however the part was turned.
         regions = self._regions(values, roi, pose) if is_ng else ()
-        if self._aligner is not None and pose is not None:
-            values = self._aligner.map_back(values, pose)
-        anomaly_map = AnomalyMap(values, roi)
+        anomaly_map = AnomalyMap(self._placer.map_back(values, pose, roi), roi)
         ended = time.perf_counter()
         return Inspection(
             verdict=Verdict.NG if is_ng else Verdict.GOOD,
@@ -133,6 +134,9 @@ class Inspector:
 
         Returns:
             uint8 (h, w, 3) and float32 (h, w, 3) of levels 0..255; both are copies.
+
+        Raises:
+            PoseError: the part cannot be brought into place.
         """
         picture = self._seen(image_rgb)
         self.model.feed(picture)
@@ -144,11 +148,41 @@ class Inspector:
 
         Args:
             image_rgb: uint8 (H, W, 3), a frame's picture.
+
+        Raises:
+            PoseError: the part cannot be brought into place.
         """
         picture = self._seen(image_rgb)
         self.model.feed(picture)
         self.model.invoke()
         return self._found(picture)
+
+    def features(self, image_rgb: UInt8Array) -> Float32Array:
+        """What the model describes a picture by, for a head to be learnt from; float32, a copy.
+
+        Args:
+            image_rgb: uint8 (H, W, 3), a frame's picture.
+
+        Raises:
+            PoseError: the part cannot be brought into place.
+        """
+        self.model.feed(self._seen(image_rgb))
+        self.model.invoke()
+        return self.model.output_features()
+
+    def middle_in_frame(self, image_rgb: UInt8Array) -> Box:
+        """Where on a frame the middle of what the model sees of it lies, half as wide and half as high.
+
+        Args:
+            image_rgb: uint8 (H, W, 3), a frame's picture.
+
+        Raises:
+            PoseError: the part cannot be brought into place.
+        """
+        picture, pose = self._placer.place(self._placer.look(image_rgb))
+        height, width = picture.shape[:2]
+        middle = Box(width // 4, height // 4, width - 2 * (width // 4), height - 2 * (height // 4))
+        return self._placer.box_back(middle, pose, self._preprocessor.roi_in(*image_rgb.shape[:2]))
 
     def judged(self, found: Found) -> tuple[Float32Array, float]:
         """The second half of the way: what was found, judged against good parts.
@@ -167,8 +201,11 @@ class Inspector:
         return self._scorer.peak(anomaly_map)
 
     def _seen(self, image_rgb: UInt8Array) -> UInt8Array:
-        picture = self._preprocessor.picture(image_rgb)
-        return picture if self._aligner is None else self._aligner.align(picture)[0]
+        return self._placed(self._placer.look(image_rgb))[0]
+
+    def _placed(self, levels: list[UInt8Array]) -> tuple[UInt8Array, Pose]:
+        picture, pose = self._placer.place(levels)
+        return even_out(picture, self._photometric), pose
 
     def _found(self, picture: UInt8Array) -> Found:
         if self.model.gives_reconstruction:
@@ -183,15 +220,12 @@ class Inspector:
             self.bundle, self.device, frame.frame_id, frame.label, reason, detail, captured_utc=frame.captured_utc
         )
 
-    def _regions(self, values: Float32Array, roi: Box, pose: Pose | None) -> tuple[Region, ...]:
-        height, width = values.shape
-        pixel_area = (roi.height / height) * (roi.width / width)
+    def _regions(self, values: Float32Array, roi: Box, pose: Pose) -> tuple[Region, ...]:
+        pixel_area = self._placer.pixel_area(pose, roi)
         regions = []
         for found in self._scorer.regions(values, self.bundle.manifest.thresholds.pixel):
-            box = found.box_in_map
-            if self._aligner is not None and pose is not None:
-                box = self._aligner.box_back(box, pose)
-            regions.append(Region(box_to_frame(box, (height, width), roi), found.area_px * pixel_area, found.peak))
+            box = self._placer.box_back(found.box_in_map, pose, roi)
+            regions.append(Region(box, found.area_px * pixel_area, found.peak))
         return tuple(regions)
 
 

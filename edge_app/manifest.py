@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field, FiniteFloat, PositiveInt, StringConstraints
 
-MODEL, HEAD = "model.tflite", "head.tflite"
+MODEL, HEAD, PATCH_HEAD = "model.tflite", "head.tflite", "head.npz"
 
 Product = Annotated[str, StringConstraints(pattern=r"^\w[\w.\-]{0,63}$")]
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
@@ -80,16 +80,25 @@ class OutputSpec(Quantity):
     - `reconstruction`: (1, height, width, 3), its input as a good part would look, in the input's real units.
     - `anomaly_map`: (1, h, w, 1) of any h and w, higher is more anomalous.
     - `score`: (1, 1), the same without places: an anomaly map of one pixel.
-    - `features`: anything that `head.tflite` makes one of the other two from.
+    - `features`: anything that the bundle's head makes one of the other two from.
     """
 
     kind: Literal["reconstruction", "anomaly_map", "features", "score"]
 
 
 class HeadSpec(_Part):
-    """The second graph, float32 in and out: it takes the first one's features."""
+    """What takes the first graph's features.
 
-    kind: Literal["anomaly_map", "score"]
+    - `anomaly_map`, `score`: `head.tflite`, a second graph, float32 in and out.
+    - `patches`: `head.npz`, remembered patches; `edge_app.patches` explains it.
+    """
+
+    kind: Literal["anomaly_map", "score", "patches"]
+
+    @property
+    def file(self) -> str:
+        """Name of its file in the bundle."""
+        return PATCH_HEAD if self.kind == "patches" else HEAD
 
 
 class TermSpec(Quantity):
@@ -104,17 +113,57 @@ class TermSpec(Quantity):
     spread: PositiveFloat = 1.0
 
 
-class AlignSpec(_Part):
-    """How a part is brought into place before the model sees it; `edge_app.align` explains `template`."""
+PartKind = Literal["crop", "upright"]
+AlignKind = Literal["none", "template", "crop", "upright"]
+Photometric = Literal["none", "stretch", "gamma"]
 
-    kind: Literal["none", "template"] = "none"
-    photometric: Literal["none"] = "none"
+
+class PartSpec(_Part):
+    """What good parts' outlines are like; lengths are shares of the longer side of the region of interest.
+
+    The window, `width_share` by `height_share`, fills the model's picture. Its middle lies `shift_x_share` and
+    `shift_y_share`, along and across the part, from the part's own. Outside the limits there is no verdict.
+    """
+
+    width_share: Annotated[FiniteFloat, Field(gt=0, le=4)]
+    height_share: Annotated[FiniteFloat, Field(gt=0, le=4)]
+    shift_x_share: Annotated[FiniteFloat, Field(ge=-1, le=1)] = 0.0
+    shift_y_share: Annotated[FiniteFloat, Field(ge=-1, le=1)] = 0.0
+    least_area_share: Rate
+    most_area_share: Rate
+    least_contrast: Annotated[FiniteFloat, Field(ge=0, le=255)] = 0.0
+    least_elongation: Annotated[FiniteFloat, Field(ge=1)] = 1.0
+    heavy_end: Literal["none", "outline", "tone"] = "none"
+    least_asymmetry: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+
+    @pydantic.model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        if self.least_area_share >= self.most_area_share:
+            raise ValueError(
+                f"most_area_share must be above least_area_share, got {self.least_area_share} to {self.most_area_share}"
+            )
+        if self.heavy_end == "none" and self.least_asymmetry > 0:
+            raise ValueError("least_asymmetry needs a heavy_end to be measured by")
+        return self
+
+
+class AlignSpec(_Part):
+    """How a part is brought into place before the model sees it, and its light evened out.
+
+    `edge_app.align` explains `template`, `edge_app.upright` `crop` and `upright`, `edge_app.photometric` the rest.
+    """
+
+    kind: AlignKind = "none"
+    photometric: Photometric = "none"
     template: str | None = None
+    part: PartSpec | None = None
 
     @pydantic.model_validator(mode="after")
     def _names_its_template(self) -> Self:
         if (self.kind == "template") != (self.template is not None):
             raise ValueError("kind template and a template file go together")
+        if (self.kind in ("crop", "upright")) != (self.part is not None):
+            raise ValueError("the kinds crop and upright, and a part, go together")
         return self
 
 
@@ -131,7 +180,7 @@ class ScoringSpec(_Part):
     smoothing_sigma_px: Annotated[FiniteFloat, Field(ge=0, le=64)] = 0.0
     map_weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     min_defect_side_px: Annotated[int, Field(ge=1, le=64)] = 1
-    score_rule: Literal["max"] = "max"
+    score_rule: Literal["max", "top_percent"] = "max"
     normal_statistics: str | None = None
     two_sided: bool = False
 
@@ -271,7 +320,7 @@ class Manifest(BaseManifest):
 
     def needed_files(self) -> set[str]:
         """Those of every bundle, and the ones that head, alignment and scoring name."""
-        optional = {self.scoring.normal_statistics, self.align.template, HEAD if self.head else None}
+        optional = {self.scoring.normal_statistics, self.align.template, self.head.file if self.head else None}
         return super().needed_files() | {name for name in optional if name is not None}
 
     @pydantic.model_validator(mode="after")

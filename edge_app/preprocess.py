@@ -36,6 +36,15 @@ class Preprocessor:
             )
         return Box(roi.x, roi.y, roi.width, roi.height)
 
+    def region(self, image_rgb: UInt8Array) -> UInt8Array:
+        """The inspected part of a frame, uint8 (H, W, 3), as a view.
+
+        Raises:
+            ValueError: the region does not fit into the frame.
+        """
+        roi = self.roi_in(*image_rgb.shape[:2])
+        return image_rgb[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
+
     def picture(self, image_rgb: UInt8Array) -> UInt8Array:
         """What the model sees.
 
@@ -51,8 +60,7 @@ class Preprocessor:
         Raises:
             ValueError: the region of interest does not fit.
         """
-        roi = self.roi_in(*image_rgb.shape[:2])
-        part = image_rgb[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
+        part = self.region(image_rgb)
         height, width = self._picture.shape[:2]
         while part.shape[0] >= 2 * height and part.shape[1] >= 2 * width:
             half = (part.shape[1] // 2, part.shape[0] // 2)

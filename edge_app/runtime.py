@@ -13,6 +13,7 @@ from edge_app.bundle import ModelBundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError
 from edge_app.manifest import HeadSpec, InputSpec, OutputSpec, Quantity
+from edge_app.patches import PatchHead
 
 try:
     from ai_edge_litert.interpreter import Interpreter
@@ -58,8 +59,13 @@ class TfliteModel:
             self._term_view = self._interpreter.tensor(outputs[1]["index"])
         self._kind: str = out.kind
         self._head: Interpreter | None = None
+        self._patches: PatchHead | None = None
+        features = tuple(map(int, outputs[0]["shape"]))
         if manifest.head is not None and bundle.head is not None:
-            self._load_head(name, bundle.head, manifest.head, tuple(map(int, outputs[0]["shape"])), threads)
+            if manifest.head.kind == "patches":
+                self._load_patches(name, bundle.head, features)
+            else:
+                self._load_head(name, bundle.head, manifest.head, features, threads)
         self._table = byte_table(spec)
         self._reader = OutputReader(out, side)
 
@@ -100,9 +106,16 @@ class TfliteModel:
 
     def output_map(self) -> Float32Array:
         """The anomaly map in real units, float32 (h', w'); of one pixel where the graph gives a score."""
+        if self._patches is not None:
+            return self._patches.anomaly_map(self.output_features())
         stored = self._output_view() if self._head is None else self._head_view()
         values = real_values(stored, self._output) if self._head is None else np.array(stored)
         return values.reshape(1, 1) if self._kind == "score" else values[0, :, :, 0]
+
+    def output_features(self) -> Float32Array:
+        """The features in real units, float32 without the batch's axis."""
+        values: Float32Array = real_values(self._output_view(), self._output)[0]
+        return values
 
     def output_term(self) -> float:
         """The second output in real units; 0 where there is none."""
@@ -112,6 +125,13 @@ class TfliteModel:
     def gives_reconstruction(self) -> bool:
         """Whether the output is to be compared with the picture."""
         return self._kind == "reconstruction"
+
+    def _load_patches(self, name: str, content: bytes, features: tuple[int, ...]) -> None:
+        head = PatchHead.from_bytes(content, name)
+        expected = (1, head.grid, head.grid, head.channels)
+        if features != expected:
+            raise BundleError(f"{name}: the model gives features {features}, its patch head takes {expected}")
+        self._patches, self._kind = head, "anomaly_map"
 
     def _load_head(self, name: str, graph: bytes, spec: HeadSpec, features: tuple[int, ...], threads: int) -> None:
         self._head, self._kind = load_graph(graph, name, threads), spec.kind

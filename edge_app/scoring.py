@@ -120,7 +120,8 @@ class Scorer:
     what is normal for it, (raw - mean) / spread of the good parts there, where the bundle has those statistics;
     `two_sided` counts a place that is more alike than it ever is on a good part too, which is how a missing hole
     shows. `score` is map_weight times the highest value that a whole square of `min_defect_side_px` reaches, so that a
-    smaller spot cannot make a part NG by itself; and where the model gives a second number, that one's standing among
+    smaller spot cannot make a part NG by itself (by the rule `max`), or the mean of the highest hundredth of such values
+    (`top_percent`, steadier where every place has its own small noise); and where the model gives a second number, that one's standing among
     the good parts is added.
 
     A model that gives the map itself comes in by `spread_map`, one that gives a reconstruction by `raw_map`; both are
@@ -213,7 +214,13 @@ class Scorer:
         # Extremes pass on what is not finite; an erosion may swallow it.
         if not np.isfinite(np.max(anomaly_map)) or not np.isfinite(np.min(anomaly_map)):
             return float("nan")
-        score = self._spec.map_weight * self.peak(anomaly_map)
+        eroded = self._eroded(anomaly_map)
+        if self._spec.score_rule == "max":
+            place = float(np.max(eroded))
+        else:
+            count = max(1, eroded.size // 100)
+            place = float(np.partition(eroded, -count, axis=None)[-count:].mean())
+        score = self._spec.map_weight * place
         if self._term is not None:
             distance = (term - self._term.mean) / self._term.spread
             # No good word of one number may outweigh a place that is bad; np.maximum, unlike max, keeps a NaN.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +32,37 @@ def open_backbone(side: int, weights: Path | None) -> keras.Model:
     Raises:
         DataError: the file is not there or holds the weights of another network; or none could be fetched.
     """
-    if weights is None:
-        return _fetched(side)
+    with _explained(weights):
+        if weights is not None:
+            with h5py.File(weights) as file:
+                if "fire2" in file:
+                    return _tapped_squeezenet(_squeezenet(side, file), side)
+        return _tapped_mobilenet(_filled_mobilenet(side, weights), side, [MOBILENET_TAP])
+
+
+def open_taps(side: int, weights: Path | None, taps: Sequence[str]) -> keras.Model:
+    """MobileNetV2 with several of its layers as outputs.
+
+    Args:
+        side: side of the picture, pixels.
+        weights: an .h5 file of MobileNetV2 (1.0, without top), or None to fetch them.
+        taps: layers by name; the network ends with the last of them.
+
+    Returns:
+        float32 (N, side, side, 3), RGB, 0..1, to a list of (N, h, w, c).
+
+    Raises:
+        DataError: the file is not there or holds the weights of another network; or none could be fetched.
+    """
+    with _explained(weights):
+        return _tapped_mobilenet(_filled_mobilenet(side, weights), side, taps)
+
+
+@contextlib.contextmanager
+def _explained(weights: Path | None) -> Iterator[None]:
+    """What goes wrong with a file of weights, said in one line."""
     try:
-        with h5py.File(weights) as file:
-            if "fire2" in file:
-                return _tapped_squeezenet(_squeezenet(side, file), side)
-        model = _mobilenet(side, None)
-        model.load_weights(weights)
-        return _tapped_mobilenet(model, side)
+        yield
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
@@ -47,26 +71,29 @@ def open_backbone(side: int, weights: Path | None) -> keras.Model:
         ) from error
 
 
-def _fetched(side: int) -> keras.Model:
+def _filled_mobilenet(side: int, weights: Path | None) -> keras.Model:
+    model = _mobilenet(side, None)
+    if weights is not None:
+        model.load_weights(weights)
+        return model
     try:
-        fetched = _mobilenet(224, "imagenet").get_weights()
+        # Those of 224 pixels for every size: the ones that Keras has for other sizes are other networks.
+        model.set_weights(_mobilenet(224, "imagenet").get_weights())
     except Exception as error:
         raise DataError(
             "the ImageNet weights of MobileNetV2 could not be fetched; on a machine without a network give an .h5 file"
             " with --backbone-weights"
         ) from error
-    # Those of 224 pixels for every size: the ones that Keras has for other sizes are other networks.
-    model = _mobilenet(side, None)
-    model.set_weights(fetched)
-    return _tapped_mobilenet(model, side)
+    return model
 
 
 def _mobilenet(side: int, weights: str | None) -> keras.Model:
     return keras.applications.MobileNetV2(include_top=False, weights=weights, input_shape=(side, side, 3))
 
 
-def _tapped_mobilenet(model: keras.Model, side: int) -> keras.Model:
-    tapped = keras.Model(model.input, model.get_layer(MOBILENET_TAP).output)
+def _tapped_mobilenet(model: keras.Model, side: int, taps: Sequence[str]) -> keras.Model:
+    found = [model.get_layer(tap).output for tap in taps]
+    tapped = keras.Model(model.input, found if len(found) > 1 else found[0])
     picture = keras.Input((side, side, 3), name="picture")
     return keras.Model(picture, tapped(layers.Rescaling(2.0, -1.0, name="to_minus_1_to_1")(picture)))
 

@@ -47,8 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--backbone-weights", type=Path, metavar="FILE",
                      help="ImageNet weights (.h5) in place of fetching them")  # fmt: skip
     fit.add_argument("--texture", action="store_true", help="learn a texture from tiles of 128 pixels")
-    fit.add_argument("--align", action=argparse.BooleanOptionalAction, default=None,
-                     help="turn and shift each part into place first (default: the detector's)")  # fmt: skip
+    fit.add_argument("--align", choices=("none", "template", "crop", "upright"),
+                     help="bring each part into place first: onto a template, cut out of its ground, or cut out and"
+                     " turned along its long axis (default: the detector's)")  # fmt: skip
+    fit.add_argument("--photometric", choices=("none", "stretch", "gamma"), default="none",
+                     help="even out the light of each picture; gamma also lifts what is dark")  # fmt: skip
     fit.add_argument("--precision", choices=("auto", "int8", "int8+float", "int16x8", "dynamic", "float16", "float32"),
                      default="auto", help="auto: the cheapest that keeps the float model's verdicts")  # fmt: skip
     fit.add_argument("--false-reject-rate", type=float, default=0.01, metavar="RATE")
@@ -63,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--l2-weight", type=float, help="of the root mean square difference in the anomaly map")
     fit.add_argument("--map-weight", type=float, help="of the anomaly map in the image score")
     fit.add_argument("--term-weight", type=float, help="of the model's second number in the image score")
+    fit.add_argument("--score-rule", choices=("max", "top_percent"),
+                     help="the map's highest place, or the mean of its highest hundredth")  # fmt: skip
     fit.add_argument("--smoothing-sigma", type=float, metavar="PX", dest="smoothing_sigma_px",
                      help="Gaussian smoothing of the anomaly map")  # fmt: skip
     fit.add_argument("--pixel-statistics", action=argparse.BooleanOptionalAction, default=None,

@@ -10,8 +10,8 @@ import numpy as np
 
 from edge_app.domain import UInt8Array
 from edge_app.inspector import Inspector
-from edge_app.manifest import Precision
-from trainer.export import Graphs, Layout, Normal, assemble, export
+from trainer.export import Graphs, Layout, Normal, assemble
+from trainer.exports import Exports, layout_of
 from trainer.training import Trained
 
 
@@ -30,26 +30,12 @@ class CrossScores:
     typical: list[float]
 
 
-def layout_of(trained: Trained) -> Layout:
-    """What the manifest will say of a trained detector's graphs."""
-    plan = trained.plan
-    head_kind = "anomaly_map" if plan.detector.kind == "features" else None
-    return Layout(plan.size, plan.detector.kind, head_kind, plan.tile, trained.template)
-
-
-def seen_by_model(trained: Trained, indices: Iterable[int] | None = None) -> UInt8Array:
-    """Good parts as the model sees them: in place, and cut to its size; uint8 (N, side, side, 3)."""
-    pictures = trained.in_place if indices is None else trained.in_place[list(indices)]
-    tile = trained.plan.tile
-    return pictures if tile is None else pictures[:, :tile, :tile]
-
-
-def cross_score(trained: Trained, precision: Precision, scoring: dict[str, Any], use_statistics: bool) -> CrossScores:
+def cross_score(trained: Trained, exports: Exports, scoring: dict[str, Any], use_statistics: bool) -> CrossScores:
     """Score every good part with a model that did not see it, exported just as the final one will be.
 
     Args:
         trained: with the network of each fold.
-        precision: of the exported models.
+        exports: of the same precision as the final one; its folds are used up.
         scoring: the manifest's `scoring`, without `normal_statistics`.
         use_statistics: judge each pixel against the good parts that the fold's model was trained on.
 
@@ -58,8 +44,7 @@ def cross_score(trained: Trained, precision: Precision, scoring: dict[str, Any],
     """
     n, layout = len(trained.pictures), layout_of(trained)
     found = CrossScores([0.0] * n, [0.0] * n, [0.0] * n)
-    for kept, held_out, network in trained.folds:
-        graphs = export(network, precision, seen_by_model(trained, kept))
+    for (kept, held_out, _), graphs in zip(trained.folds, exports.folds, strict=True):
         normal = learn_normal(graphs, layout, trained.pictures[kept], scoring, use_statistics)
         inspector = Inspector(assemble(graphs, layout, scoring, normal, {}))
         for index in held_out:
@@ -77,7 +62,7 @@ def learn_normal(
     Args:
         graphs: the exported network.
         layout: what the manifest says of it.
-        pictures: uint8 (N, size, size, 3), good parts.
+        pictures: good parts as the edge gets them, each uint8 (H, W, 3).
         scoring: the manifest's `scoring`, without `normal_statistics`.
         use_statistics: learn the pixels too.
 
@@ -109,5 +94,5 @@ def learn_normal(
 
 
 def scores_of(inspector: Inspector, pictures: Iterable[UInt8Array]) -> list[float]:
-    """The image score of each picture, uint8 (size, size, 3)."""
+    """The image score of each picture, uint8 (H, W, 3)."""
     return [inspector.judged(inspector.found(picture))[1] for picture in pictures]

@@ -104,21 +104,26 @@ def read_mask(path: Path, height: int, width: int) -> npt.NDArray[np.bool_]:
     return mask > 127
 
 
-def load_pictures(paths: Iterable[Path], size: int, skip_bad: bool = False) -> tuple[UInt8Array, list[Path], list[str]]:
+def load_pictures(
+    paths: Iterable[Path], size: int | None, skip_bad: bool = False
+) -> tuple[UInt8Array, list[Path], list[str]]:
     """Read pictures the way the model will see them: through the edge's own preprocessing.
 
     Args:
         paths: picture files.
-        size: side of the model's picture, pixels.
+        size: side of the model's picture, pixels; None for whole frames in their own resolution.
         skip_bad: leave out what cannot be read instead of refusing.
 
     Returns:
-        uint8 (N, size, size, 3) RGB; the files they come from; a line for each file left out.
+        uint8 (N, size, size, 3) RGB, or an array of N frames, each uint8 (H, W, 3); the files they come from; a line
+        for each file left out.
 
     Raises:
         DataError: a picture cannot be read and `skip_bad` is off, or none is left.
     """
-    preprocessor = Preprocessor(InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size))
+    preprocessor = None
+    if size is not None:
+        preprocessor = Preprocessor(InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size))
     pictures, used, skipped = [], [], []
     for path in paths:
         try:
@@ -130,11 +135,16 @@ def load_pictures(paths: Iterable[Path], size: int, skip_bad: bool = False) -> t
                 ) from error
             skipped.append(f"{path}: {error}")
             continue
-        pictures.append(preprocessor.picture(image_rgb).copy())
+        pictures.append(image_rgb if preprocessor is None else preprocessor.picture(image_rgb).copy())
         used.append(path)
     if not pictures:
         raise DataError("none of the pictures can be read; " + (skipped[0] if skipped else "the folder is empty"))
-    return np.stack(pictures), used, skipped
+    if size is not None:
+        return np.stack(pictures), used, skipped
+    # Of pictures that happen to be alike in size, numpy would make one array.
+    frames = np.empty(len(pictures), object)
+    frames[:] = pictures
+    return frames, used, skipped
 
 
 def digest(paths: Sequence[Path], root: Path) -> str:

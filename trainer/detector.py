@@ -9,12 +9,25 @@ from typing import Any, Literal
 
 import keras
 
-from edge_app.domain import UInt8Array
+from edge_app.domain import Float32Array, UInt8Array
+from edge_app.manifest import AlignKind, Precision
+from edge_app.patches import HeadPlan
 
 Loss = Literal["l2", "ssim", "l2+ssim"]
 Kind = Literal["reconstruction", "anomaly_map", "features", "score"]
 Setting = int | float | str
 OnEpoch = Callable[[str, int, float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchLearner:
+    """How a patch head is learnt; see `edge_app.patches.learn_heads` for both.
+
+    The model below it is not trained: all folds share it, and only their heads see different parts.
+    """
+
+    gains: tuple[Float32Array, Float32Array]
+    plan: HeadPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +38,14 @@ class Network:
         model: float32 (N, side, side, 3) in, 0..1. Its first output is what the detector's `kind` says (see
             `edge_app.manifest.OutputSpec`); a second one, (N, 1), is a number that joins the image score
             (with the kinds "reconstruction" and "anomaly_map").
-        head: from the model's features to an anomaly map (N, h, w, 1); only with kind "features".
+        head: from the model's features to an anomaly map (N, h, w, 1), or how to learn a patch head from the features
+            that the exported model gives; only with kind "features".
         losses: loss of each epoch; empty where nothing is descended.
         files: further files for the bundle.
     """
 
     model: keras.Model
-    head: keras.Model | None = None
+    head: keras.Model | PatchLearner | None = None
     losses: list[float] = field(default_factory=list)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -102,10 +116,12 @@ class Detector:
         folds: see `Plan`; more of them cost time and make the threshold less wary.
         settings: the detector's own settings with their defaults.
         scoring: what it wants different from `trainer.fit.SCORING`.
-        align: whether parts are brought into place first, by default.
+        align: how parts are brought into place first, by default.
         texture: whether it can learn a texture from tiles.
         backbone: whether it needs ImageNet weights.
         term: whether its network gives a second number.
+        precisions: what `auto` tries, the cheapest first. int16x8 comes late: its kernels are reference ones, tens of
+            times slower than float's on a CPU.
     """
 
     name: str
@@ -123,7 +139,8 @@ class Detector:
     folds: int = 3
     settings: Mapping[str, Setting] = field(default_factory=dict)
     scoring: Mapping[str, Any] = field(default_factory=dict)
-    align: bool = False
+    align: AlignKind = "none"
     texture: bool = False
     backbone: bool = False
     term: bool = False
+    precisions: tuple[Precision, ...] = ("int8", "int8+float", "float16", "int16x8", "float32")

@@ -18,6 +18,7 @@ from edge_app.domain import Float32Array, Frame, Inspection, Verdict, utc_now
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector
 from edge_app.pictures import read_picture
+from edge_app.upright import PoseError
 from trainer.data import DataSet, TestPart, read_mask
 
 MAX_FPR = 0.3
@@ -111,7 +112,7 @@ def evaluate_search(
     for part in data_set.test:
         try:
             pictures.append(inspector.reconstruction(read_picture(part.path))[0])
-        except DataError:
+        except (DataError, PoseError):
             continue  # `evaluate` has said so
         labels.append(part.defect is not None)
     if not any(labels) or all(labels):

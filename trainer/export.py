@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ from edge_app.bundle import ModelBundle, build_bundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
-from edge_app.manifest import HEAD, MODEL, Precision
+from edge_app.manifest import HEAD, MODEL, PATCH_HEAD, Precision
 from edge_app.runtime import describe_model, load_graph, sort_outputs
 from trainer.detector import Network
 from trainer.quiet import native_stderr_held
@@ -51,6 +51,7 @@ class Layout:
         kind: of the model's first output; `head_kind` of the head's.
         tile: side of the tiles that the model sees, or None; they lie `TILE_STRIDE` pixels apart.
         template: how a good part looks in place, uint8 (size, size, 3), or None.
+        align: the manifest's `align` without the template; empty where parts are judged as they lie.
     """
 
     size: int
@@ -58,6 +59,7 @@ class Layout:
     head_kind: str | None = None
     tile: int | None = None
     template: UInt8Array | None = None
+    align: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ def export(network: Network, precision: Precision, representative: UInt8Array) -
     Raises:
         PrecisionError: this network cannot be converted so.
     """
-    if network.head is None:
-        return Graphs(to_tflite(network.model, precision, representative))
+    if not isinstance(network.head, keras.Model):
+        # A patch head is learnt later, and is in floats with any precision.
+        return Graphs(to_tflite(network.model, "int8" if precision == "int8+float" else precision, representative))
     features = None
     if precision in ("int8", "int16x8"):
         features = np.concatenate([network.model.predict_on_batch(one) for [one] in _representative(representative)])
@@ -197,7 +200,7 @@ def keras_error(network: Network, graphs: Graphs, seen: UInt8Array) -> float:
     inputs = seen.astype(np.float32) / np.float32(255)
     outputs = keras.tree.flatten(network.model.predict_on_batch(inputs))
     worst = _graph_error(graphs.model, inputs, outputs)
-    if network.head is not None and graphs.head is not None:
+    if isinstance(network.head, keras.Model) and graphs.head is not None:
         error = _graph_error(graphs.head, outputs[0], [network.head.predict_on_batch(outputs[0])])
         worst = float(np.maximum(worst, error))
     return worst
@@ -266,14 +269,16 @@ def assemble(
     if layout.tile is not None:
         manifest["input"]["tiles"] = {"side": layout.tile, "stride": TILE_STRIDE}
     if graphs.head is not None:
-        all_files[HEAD] = graphs.head
         manifest["head"] = {"kind": layout.head_kind}
+        all_files[PATCH_HEAD if layout.head_kind == "patches" else HEAD] = graphs.head
     if described.term is not None:
         mean, spread = normal.term or (0.0, 1.0)
         manifest["term"] = {**described.term, "weight": term_weight, "mean": mean, "spread": spread}
     if layout.template is not None:
         all_files[TEMPLATE] = encode_png(layout.template)
-        manifest["align"] = {"kind": "template", "template": TEMPLATE}
+        manifest["align"] = {**layout.align, "kind": "template", "template": TEMPLATE}
+    elif layout.align:
+        manifest["align"] = dict(layout.align)
     if "golden" not in content:
         all_files[_DRAFT_GOLDEN] = encode_png(np.zeros((8, 8, 3), np.uint8))
     return build_bundle(manifest, all_files)
@@ -311,6 +316,7 @@ def parity(
     threshold: float,
     keras_error_max: float,
     allow_loss: bool,
+    float_threshold: float | None = None,
 ) -> dict[str, Any]:
     """Hold the exported model against its float self.
 
@@ -319,9 +325,10 @@ def parity(
         float_scores: of the float32 graph, one a picture.
         exported_scores: of the exported graph, same pictures.
         anomalous: what each picture really is.
-        threshold: image threshold that both are held against.
+        threshold: image threshold that the scores are held against.
         keras_error_max: largest difference of the float32 graph's output from Keras, real units 0..1.
         allow_loss: go on beyond the tolerance, and say so in the bundle.
+        float_threshold: the float graph's own, where its head was learnt from its own features; else the same.
 
     Returns:
         the manifest's `parity`.
@@ -333,7 +340,7 @@ def parity(
     labels = np.asarray(anomalous, bool)
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         raise PrecisionError(f"the {precision} model or the float model gives a score that is not finite")
-    flips = int(np.sum((ours >= threshold) != (theirs >= threshold)))
+    flips = int(np.sum((ours >= (threshold if float_threshold is None else float_threshold)) != (theirs >= threshold)))
     error = np.abs(ours - theirs)
     auroc_float = auroc_exported = None
     loss = 0.0

@@ -7,7 +7,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,15 +16,17 @@ import numpy as np
 
 from edge_app import __version__
 from edge_app.bundle import ModelBundle, bundle_bytes
-from edge_app.domain import UInt8Array
+from edge_app.domain import Box, UInt8Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.manifest import Precision
+from edge_app.manifest import AlignKind, Photometric, Precision
+from edge_app.upright import PoseError
 from trainer import calibrate
-from trainer.cross_score import cross_score, layout_of, learn_normal, scores_of, seen_by_model
+from trainer.cross_score import cross_score, learn_normal, scores_of
 from trainer.data import DataSet, digest, load_pictures, open_data_set
-from trainer.detector import Detector, Loss, OnEpoch, Plan, Setting
+from trainer.defects import damaged
+from trainer.detector import Detector, Loss, OnEpoch, PatchLearner, Plan, Setting
 from trainer.detectors import DETECTORS
 from trainer.evaluate import Results, evaluate
 from trainer.export import (
@@ -34,13 +36,13 @@ from trainer.export import (
     Normal,
     PrecisionError,
     assemble,
-    export,
     keras_error,
     parity,
 )
+from trainer.exports import export_all, layout_of, seen_by_model
 from trainer.files import write_atomically
 from trainer.golden import choose_golden
-from trainer.place import learn_template
+from trainer.place import learn_placement
 from trainer.provenance import created, model_card, provenance
 from trainer.training import Trained, default_epochs, train_all
 
@@ -62,10 +64,8 @@ SCORING: dict[str, Any] = {
     "smoothing_sigma_px": 0.0,
     "map_weight": 1.0,
     "term_weight": 1.0,
+    "score_rule": "max",
 }
-# From the cheapest to the dearest; `auto` takes the first that keeps the verdicts. int16x8 comes late: its kernels are
-# reference ones, tens of times slower than float's on a CPU.
-AUTO: tuple[Precision, ...] = ("int8", "int8+float", "float16", "int16x8", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)
     backbone_weights: Path | None = None
     texture: bool = False
-    align: bool | None = None
+    align: AlignKind | None = None
+    photometric: Photometric = "none"
     precision: Precision | Literal["auto"] = "auto"
     false_reject_rate: float = 0.01
     folds: int | None = None
@@ -99,6 +100,7 @@ class Options:
     smoothing_sigma_px: float | None = None
     map_weight: float | None = None
     term_weight: float | None = None
+    score_rule: Literal["max", "top_percent"] | None = None
     min_defect_area_px: float = 4.0
 
     def scoring(self, detector: Detector) -> tuple[dict[str, Any], bool]:
@@ -143,17 +145,22 @@ def fit(
     data_set = open_data_set(options.data)
     plan = make_plan(options, len(data_set.train_good))
     calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
-    pictures, paths, skipped = load_pictures(data_set.train_good, plan.size, options.skip_bad)
+    align = _align(options, plan.detector)
+    pictures, paths, skipped = load_pictures(data_set.train_good, _loaded_size(align, plan.size), options.skip_bad)
+    placement = learn_placement(align, options.photometric, pictures, plan.size)
+    if placement.left_out:
+        skipped.extend(f"{paths[index]}: {why}" for index, why in placement.left_out.items())
+        kept = [index for index in range(len(paths)) if index not in placement.left_out]
+        pictures, paths = pictures[kept], [paths[index] for index in kept]
     for line in skipped:
         say(f"left out: {line}")
     calibrate.check_enough(len(pictures), options.false_reject_rate)
     source = digest(paths, data_set.root)
     product_name(options)
     work = options.out.with_name(options.out.name + ".work")
-    in_place = learn_template(pictures) if _aligns(options, plan.detector) else None
     _open_work(work, plan, options, source)
     on_plan(plan.epochs * (plan.folds + 1))
-    trained = train_all(plan, pictures, work, on_epoch, in_place)
+    trained = train_all(plan, pictures, work, on_epoch, placement)
     fitted = make_bundle(trained, options, data_set, source, say)
     fitted.skipped = skipped
     thresholds = fitted.bundle.manifest.thresholds
@@ -261,8 +268,13 @@ def _settings(options: Options, detector: Detector) -> dict[str, Setting]:
     return found
 
 
-def _aligns(options: Options, detector: Detector) -> bool:
+def _align(options: Options, detector: Detector) -> AlignKind:
     return detector.align if options.align is None else options.align
+
+
+def _loaded_size(align: AlignKind, size: int) -> int | None:
+    """Side that pictures are read at; None where a part is cut out of its frame in the frame's own resolution."""
+    return None if align in ("crop", "upright") else size
 
 
 def make_bundle(
@@ -280,7 +292,7 @@ def make_bundle(
         DataError: the exported model fails its proof, or its golden samples cannot be chosen.
     """
     proof = _Proof(trained, options, data_set)
-    precisions = [options.precision] if options.precision != "auto" else list(AUTO)
+    precisions = [options.precision] if options.precision != "auto" else list(trained.plan.detector.precisions)
     if trained.final.head is None and "int8+float" in precisions:
         if options.precision != "auto":
             raise DataError(f"--precision int8+float: {trained.plan.detector.name} has no head; take int8")
@@ -306,11 +318,11 @@ class _Proof:
         self._trained, self._options, self._data_set = trained, options, data_set
         self._scoring, self._use_statistics = options.scoring(trained.plan.detector)
         self._layout = layout_of(trained)
-        test_pictures = _readable(data_set, trained.plan.size)
-        self._everything = [*trained.pictures, *(picture for picture, _ in test_pictures)]
-        self._labels = [False] * len(trained.pictures) + [is_anomalous for _, is_anomalous in test_pictures]
+        self._cuts_out = trained.placement.align.get("kind") in ("crop", "upright")
+        test_pictures = _readable(data_set, None if self._cuts_out else trained.plan.size)
         self._seen = seen_by_model(trained)
-        graphs = export(trained.final, "float32", self._seen)
+        exports = export_all(trained, "float32")
+        graphs = exports.final
         self._keras_error = keras_error(trained.final, graphs, self._seen[:8])
         if not self._keras_error <= MAX_KERAS_ERROR and not options.allow_parity_loss:
             raise DataError(
@@ -319,22 +331,32 @@ class _Proof:
             )
         self._float = graphs, self._normal(graphs)
         draft = self._draft(*self._float)
+        if self._cuts_out:
+            test_pictures = [one for one in test_pictures if _middle(draft, one[0]) is not None]
+        self._everything = [*trained.pictures, *(picture for picture, _ in test_pictures)]
+        self._labels = [False] * len(trained.pictures) + [is_anomalous for _, is_anomalous in test_pictures]
         self._float_scores = scores_of(draft, self._everything)
         # Good parts alone never reach the top of a quantised output: what a defect gives could be cut off there unseen.
-        self._damaged = [damaged(picture) for picture in trained.pictures[:_DAMAGED]]
+        self._damaged = self._made_worse(draft, trained.pictures[:_DAMAGED])
         self._float_damaged = scores_of(draft, self._damaged)
+        # A patch head is learnt from its own trunk's features: its scores are on a scale of their own.
+        self._own_threshold: float | None = None
+        if isinstance(trained.final.head, PatchLearner):
+            found = cross_score(trained, exports, self._scoring, self._use_statistics)
+            self._own_threshold = calibrate.image_threshold(found.scores, options.false_reject_rate).value
 
     def bundle(
         self, precision: Precision, source_sha256: str, attempts: list[dict[str, str]], allow_loss: bool
     ) -> Fitted:
         trained, options, data_set = self._trained, self._options, self._data_set
-        found = cross_score(trained, precision, self._scoring, self._use_statistics)
+        exports = export_all(trained, precision)
+        found = cross_score(trained, exports, self._scoring, self._use_statistics)
         if not np.isfinite(found.scores).all():
             raise PrecisionError(f"the {precision} model gives a score that is not finite")
         threshold = calibrate.image_threshold(found.scores, options.false_reject_rate)
         graphs, normal = self._float
         if precision != "float32":
-            graphs = export(trained.final, precision, self._seen)
+            graphs = exports.final
             normal = self._normal(graphs)
         draft = self._draft(graphs, normal)
         # With a second number in it the image score has no place on the map's scale.
@@ -358,7 +380,7 @@ class _Proof:
         content["parity"] = {
             **parity(
                 precision, self._float_scores, scores, self._labels, threshold.value, self._keras_error,
-                allow_loss,
+                allow_loss, self._own_threshold,
             ),
             "attempts": attempts,
         }  # fmt: skip
@@ -375,9 +397,19 @@ class _Proof:
         bundle = assemble(graphs, self._layout, self._scoring, normal, files, **content)
         return Fitted(bundle, found.scores, trained.losses, results, trained.seconds)
 
+    def _made_worse(self, draft: Inspector, pictures: Iterable[UInt8Array]) -> list[UInt8Array]:
+        if not self._cuts_out:
+            return [damaged(picture) for picture in pictures]
+        made = [damaged(picture, _middle(draft, picture)) for picture in pictures]
+        # The damage may have changed the outline so much that the part is none any more.
+        return [picture for picture in made if _middle(draft, picture) is not None]
+
     def _check_damaged(self, precision: Precision, scores: list[float], threshold: float) -> None:
-        expected = [score for score in self._float_damaged if score >= threshold]
-        missed = sum(ours >= threshold > theirs for ours, theirs in zip(self._float_damaged, scores, strict=True))
+        own = threshold if self._own_threshold is None else self._own_threshold
+        expected = [score for score in self._float_damaged if score >= own]
+        missed = sum(
+            ours >= own and theirs < threshold for ours, theirs in zip(self._float_damaged, scores, strict=True)
+        )
         if missed > max(1, MAX_FLIPS_SHARE * len(expected)):
             raise PrecisionError(
                 f"the {precision} model calls {missed} of {len(expected)} damaged good parts GOOD that the float model"
@@ -391,21 +423,20 @@ class _Proof:
         return Inspector(assemble(graphs, self._layout, self._scoring, normal, {}))
 
 
-def damaged(picture: UInt8Array) -> UInt8Array:
-    """A good part, uint8 (h, w, 3), that nobody would call one: its middle, a quarter of it, in inverted levels."""
-    height, width = picture.shape[:2]
-    middle = (slice(height // 4, height - height // 4), slice(width // 4, width - width // 4))
-    broken = picture.copy()
-    broken[middle] = 255 - broken[middle]
-    return broken
-
-
 def _recorded(options: Options) -> dict[str, Any]:
     """The options as the bundle keeps them: without paths."""
     return {key: value for key, value in asdict(options).items() if key not in {"data", "out", "backbone_weights"}}
 
 
-def _readable(data_set: DataSet, size: int) -> list[tuple[UInt8Array, bool]]:
+def _middle(inspector: Inspector, picture: UInt8Array) -> Box | None:
+    """Where the middle of what the model sees lies; None where the part cannot be brought into place."""
+    try:
+        return inspector.middle_in_frame(picture)
+    except PoseError:
+        return None
+
+
+def _readable(data_set: DataSet, size: int | None) -> list[tuple[UInt8Array, bool]]:
     found = []
     for part in data_set.test:
         try:
@@ -429,7 +460,8 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
         "seed": plan.seed,
         "settings": dict(plan.settings),
         "folds": plan.folds,
-        "align": _aligns(options, plan.detector),
+        "align": _align(options, plan.detector),
+        "photometric": options.photometric,
         "backbone": None if weights is None else str(weights.resolve()),
         "source": source_sha256,
     }

@@ -9,11 +9,23 @@ DETECTOR_NAMES = (
     "feature_dictionary",
     "texture_gmm",
     "variation_model",
+    "patch_memory",
+    "patch_gaussian",
+    "kensa",
 )
 # These can be fitted to a texture, in tiles.
 TEXTURE_DETECTORS = ("cae", "ssim_ae")
 # These start from weights that were trained elsewhere.
-BACKBONE_DETECTORS = ("feature_dictionary",)
+BACKBONE_DETECTORS = ("feature_dictionary", "patch_memory", "patch_gaussian", "kensa")
 # These have no training loss to choose.
-WITHOUT_LOSS = ("vae", "anogan", "feature_dictionary", "texture_gmm", "variation_model")
+WITHOUT_LOSS = (
+    "vae",
+    "anogan",
+    "feature_dictionary",
+    "texture_gmm",
+    "variation_model",
+    "patch_memory",
+    "patch_gaussian",
+    "kensa",
+)
 LOSS_NAMES = ("l2", "ssim", "l2+ssim")

@@ -1,14 +1,93 @@
-"""The template that parts are brought into place by, from good parts alone."""
+"""How parts are brought into place, learnt from good parts alone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge_app.align import TemplateAligner
 from edge_app.domain import UInt8Array
+from edge_app.errors import DataError
+from edge_app.manifest import AlignKind, InputSpec, PartKind, PartSpec, Photometric
+from edge_app.photometric import even_out
+from edge_app.preprocess import Preprocessor
+from edge_app.upright import Outline, PartAligner, PoseError, find_part, reductions
 
 _MOST = 200
 _ROUNDS = 2
+
+# So many good parts may have no sure pose before the kind is refused.
+MOST_LEFT_OUT = 0.05
+# Limits are drawn from all but the outermost good parts, and lie this far beyond them.
+_LOW, _HIGH = 0.02, 0.98
+# Where good parts differ by more than this in size, what stands out is not always the part.
+_MOST_AREA_RATIO = 3.0
+_AREA_FACTORS, _CONTRAST_FACTOR, _ASYMMETRY_FACTOR = (0.5, 2.0), 0.5, 0.5
+# Rounder than this, noise alone turns the axis.
+_ROUND = 1.05
+_MARGIN, _MOST_STRETCH = 1.1, 2.0
+# Ends that differ by less, or by little in some parts and by much in others, are not told apart.
+_LEAST_ASYMMETRY, _STEADY_ASYMMETRY = 0.03, 0.35
+_THUMB, _THUMB_SIGMA = 64, 1.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """How good parts are brought into place, and the good parts in place.
+
+    Attributes:
+        pictures: uint8 (N, size, size, 3), as the model sees them; those left out are not among them.
+        align: the manifest's `align` without the template; empty where parts are judged as they lie.
+        template: how a good part looks in place, uint8 (size, size, 3), or None.
+        left_out: why a part cannot be brought into place, by its index among the given ones.
+    """
+
+    pictures: UInt8Array
+    align: Mapping[str, Any] = field(default_factory=dict)
+    template: UInt8Array | None = None
+    left_out: Mapping[int, str] = field(default_factory=dict)
+
+
+def learn_placement(
+    kind: AlignKind, photometric: Photometric, frames: Sequence[UInt8Array] | UInt8Array, size: int
+) -> Placement:
+    """Learn from good parts how to bring such parts into place.
+
+    Args:
+        kind: as the manifest calls it.
+        photometric: how the light is evened out then.
+        frames: each uint8 (H, W, 3); for `crop` and `upright` in their own resolution.
+        size: side of the model's picture.
+
+    Raises:
+        DataError: more than 5 % of the parts cannot be brought into place so, or what is found is not always a part.
+    """
+    align: dict[str, Any] = {}
+    template, left_out = None, {}
+    if kind == "crop" or kind == "upright":
+        part, pictures, left_out = _learn_part(kind, frames, size)
+        align = {"kind": kind, "part": part.model_dump(mode="json")}
+    else:
+        pictures = _resized(frames, size)
+        if kind == "template":
+            template, pictures = learn_template(pictures)
+            align = {"kind": kind}
+    if photometric != "none":
+        align["photometric"] = photometric
+        pictures = np.stack([even_out(picture, photometric) for picture in pictures])
+    return Placement(pictures, align, template, left_out)
+
+
+def _resized(frames: Sequence[UInt8Array] | UInt8Array, size: int) -> UInt8Array:
+    if isinstance(frames, np.ndarray) and frames.shape[1:] == (size, size, 3):
+        return frames
+    preprocessor = Preprocessor(InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size))
+    return np.stack([preprocessor.picture(frame).copy() for frame in frames])
 
 
 def learn_template(pictures: UInt8Array) -> tuple[UInt8Array, UInt8Array]:
@@ -33,3 +112,141 @@ def learn_template(pictures: UInt8Array) -> tuple[UInt8Array, UInt8Array]:
     # PNG gives back the same bytes: the edge aligns with the very template that was used here.
     aligner = TemplateAligner(np.ascontiguousarray(template))
     return template, np.stack([aligner.align(picture)[0] for picture in pictures])
+
+
+def steadiness(pictures: UInt8Array) -> float:
+    """How alike parts lie: the mean over all of the correlation of one, blurred, with the mean of the others.
+
+    Args:
+        pictures: uint8 (N, h, w, 3), two or more.
+
+    Returns:
+        -1..1; 1 where all are the same.
+    """
+    thumbs = np.stack([_thumb(picture) for picture in pictures])
+    others = thumbs.sum(axis=0) - thumbs
+    sizes = np.linalg.norm(thumbs, axis=1) * np.linalg.norm(others, axis=1)
+    return float(np.mean((thumbs * others).sum(axis=1) / np.maximum(sizes, 1e-9)))
+
+
+def _thumb(picture: UInt8Array) -> npt.NDArray[np.float64]:
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (_THUMB, _THUMB), interpolation=cv2.INTER_AREA).astype(np.float32)
+    values = cv2.GaussianBlur(small, (0, 0), _THUMB_SIGMA).ravel().astype(np.float64)
+    values -= values.mean()
+    return np.asarray(values / max(float(np.linalg.norm(values)), 1e-9), np.float64)
+
+
+def _learn_part(
+    kind: PartKind, frames: Sequence[UInt8Array] | UInt8Array, size: int
+) -> tuple[PartSpec, UInt8Array, dict[int, str]]:
+    found: dict[int, Outline] = {}
+    left_out: dict[int, str] = {}
+    for index, frame in enumerate(frames):
+        try:
+            found[index] = find_part(reductions(frame))
+        except PoseError as error:
+            left_out[index] = str(error)
+    _check_left_out(kind, left_out, len(frames))
+    outlines = list(found.values())
+    smallest, largest = np.quantile([outline.area_share for outline in outlines], [_LOW, _HIGH])
+    if largest > _MOST_AREA_RATIO * smallest:
+        raise DataError(
+            f"--align {kind}: what stands out takes {smallest:.1%} of the picture on some good parts and {largest:.1%}"
+            " on others: it is not always the part; choose another --align"
+        )
+    sides = np.array([max(frames[index].shape[:2]) for index in found], np.float64)
+    heavy_ends = _heavy_ends(outlines) if kind == "upright" else ["none"]
+    specs = [_part_spec(kind, heavy_end, outlines, sides) for heavy_end in heavy_ends]
+    spec = specs[0]
+    if len(specs) > 1:
+        # The ends can be told apart in two ways: what counts is which one makes the most parts look alike.
+        chosen = [frames[index] for index in found][:: max(1, len(found) // _MOST)]
+        spec = max(specs, key=lambda one: _steadiness_with(kind, one, chosen))
+    aligner = PartAligner(kind, spec, (size, size))
+    pictures = []
+    for index in found:
+        try:
+            pictures.append(aligner.place(reductions(frames[index]))[0])
+        except PoseError as error:
+            left_out[index] = str(error)
+    _check_left_out(kind, left_out, len(frames))
+    return spec, np.stack(pictures), dict(sorted(left_out.items()))
+
+
+def _check_left_out(kind: PartKind, left_out: Mapping[int, str], n_frames: int) -> None:
+    if len(left_out) > MOST_LEFT_OUT * n_frames:
+        raise DataError(
+            f"--align {kind}: {len(left_out)} of {n_frames} good parts cannot be brought into place so"
+            f" ({next(iter(left_out.values()))}); choose another --align"
+        )
+
+
+def _heavy_ends(outlines: Sequence[Outline]) -> list[str]:
+    """The ways in which the two ends of a part can be told apart steadily; "none" where there is no such way."""
+    steady = []
+    for heavy_end in ("outline", "tone"):
+        sizes = np.abs([outline.asymmetry(heavy_end) for outline in outlines])
+        low, middle = np.quantile(sizes, [MOST_LEFT_OUT, 0.5])
+        if middle >= _LEAST_ASYMMETRY and low >= _STEADY_ASYMMETRY * middle:
+            steady.append(heavy_end)
+    return steady or ["none"]
+
+
+def _part_spec(kind: PartKind, heavy_end: str, outlines: Sequence[Outline], sides: npt.NDArray[np.float64]) -> PartSpec:
+    """Limits and window.
+
+    Args:
+        kind: `crop` or `upright`.
+        heavy_end: what tells the ends apart.
+        outlines: of the good parts.
+        sides: longest side of each one's region of interest.
+    """
+    lows, highs = [], []
+    for outline, side in zip(outlines, sides, strict=True):
+        angle = 0.0
+        if kind == "upright":
+            angle = outline.angle + (np.pi if outline.asymmetry(heavy_end) < 0 else 0.0)
+        edge = outline.along_axis(angle) / side
+        lows.append(edge.min(axis=0))
+        highs.append(edge.max(axis=0))
+    low, high = np.stack(lows), np.stack(highs)
+    shift = np.zeros(2)
+    if kind == "crop":
+        reach = (high - low) / 2
+    else:
+        if heavy_end != "none":
+            shift = np.median((low + high) / 2, axis=0)
+        reach = np.maximum(high - shift, shift - low)
+    width, height = (2 * _MARGIN * float(np.quantile(one, _HIGH)) for one in reach.T)
+    width, height = max(width, height / _MOST_STRETCH), max(height, width / _MOST_STRETCH)
+    areas = [outline.area_share for outline in outlines]
+    asymmetries = np.abs([outline.asymmetry(heavy_end) for outline in outlines])
+    elongations = [outline.elongation for outline in outlines]
+    return PartSpec.model_validate(
+        {
+            "width_share": width,
+            "height_share": height,
+            "shift_x_share": float(shift[0]),
+            "shift_y_share": float(shift[1]),
+            "least_area_share": _AREA_FACTORS[0] * float(np.quantile(areas, _LOW)),
+            "most_area_share": min(1.0, _AREA_FACTORS[1] * float(np.quantile(areas, _HIGH))),
+            "least_contrast": _CONTRAST_FACTOR * float(np.quantile([one.contrast for one in outlines], _LOW)),
+            "least_elongation": (
+                max(_ROUND, (1 + float(np.quantile(elongations, _LOW))) / 2) if kind == "upright" else 1.0
+            ),
+            "heavy_end": heavy_end,
+            "least_asymmetry": _ASYMMETRY_FACTOR * float(np.quantile(asymmetries, _LOW)),
+        }
+    )
+
+
+def _steadiness_with(kind: PartKind, spec: PartSpec, frames: Sequence[UInt8Array]) -> float:
+    aligner = PartAligner(kind, spec, (_THUMB, _THUMB))
+    placed = []
+    for frame in frames:
+        try:
+            placed.append(aligner.place(reductions(frame))[0])
+        except PoseError:
+            continue
+    return steadiness(np.stack(placed)) * len(placed) / len(frames) if len(placed) > 1 else -1.0

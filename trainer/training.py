@@ -15,8 +15,9 @@ import keras
 import numpy as np
 
 from edge_app.domain import Float32Array, UInt8Array
-from trainer.detector import Detector, Job, Network, OnEpoch, Plan
+from trainer.detector import Detector, Job, Network, OnEpoch, PatchLearner, Plan
 from trainer.layers import loss_function
+from trainer.place import Placement
 
 # Few pictures: many short epochs; many pictures: enough of them that every one is seen a few times.
 MIN_EPOCHS, MAX_EPOCHS = 5, 400
@@ -166,17 +167,15 @@ class Trained:
     """The final network, and for each fold the network that did not see it.
 
     Attributes:
-        pictures: uint8 (N, size, size, 3), as the edge gets them: not aligned.
-        in_place: the same as the networks learnt from them: aligned where there is a template.
-        template: how a good part looks in place, uint8 (size, size, 3), or None where parts are judged as they lie.
+        pictures: as the edge gets them: uint8 (N, size, size, 3), or frames of any size, each uint8 (H, W, 3).
+        placement: the same in place, as the networks learnt from them, and how they were brought there.
         folds: (indices trained on, indices held out, network).
         seconds: training time of this process; what an interrupted one had done is not in it.
     """
 
     plan: Plan
     pictures: UInt8Array
-    in_place: UInt8Array
-    template: UInt8Array | None
+    placement: Placement
     final: Network
     folds: list[tuple[np.ndarray, np.ndarray, Network]]
     seconds: float
@@ -193,28 +192,33 @@ def train_all(
     pictures: UInt8Array,
     work: Path,
     on_epoch: OnEpoch,
-    in_place: tuple[UInt8Array, UInt8Array] | None = None,
+    placement: Placement | None = None,
 ) -> Trained:
     """Train the final network on everything, and one for each fold on the rest.
 
     Args:
         plan: detector and settings.
-        pictures: uint8 (N, size, size, 3).
+        pictures: see `Trained`.
         work: folder for the runs' states.
         on_epoch: see `Job`.
-        in_place: template and aligned pictures, where parts are to be brought into place.
+        placement: of these pictures, where parts are to be brought into place.
     """
     started = time.monotonic()
-    template, seen = (None, pictures) if in_place is None else in_place
+    placement = Placement(pictures) if placement is None else placement
+    seen = placement.pictures
     order = np.random.default_rng(plan.seed).permutation(len(pictures))
     final = _learn(Job(plan, seen, work / "final", on_epoch))
     trained_folds = []
     for index in range(plan.folds):
         held_out = np.sort(order[index :: plan.folds])
         kept = np.setdiff1d(order, held_out)
+        if isinstance(final.head, PatchLearner):
+            trained_folds.append((kept, held_out, final))  # only the head differs, and it is learnt at export
+            on_epoch(f"fold-{index + 1}-of-{plan.folds}", 1, math.nan)
+            continue
         job = Job(plan, seen[kept], work / f"fold-{index + 1}-of-{plan.folds}", on_epoch)
         trained_folds.append((kept, held_out, _learn(job)))
-    return Trained(plan, pictures, seen, template, final, trained_folds, time.monotonic() - started)
+    return Trained(plan, pictures, placement, final, trained_folds, time.monotonic() - started)
 
 
 def _learn(job: Job) -> Network:

@@ -74,6 +74,8 @@ def reason_text(reason: Reason) -> str:
         Reason.FROZEN: translate("Words", "frozen picture"),
         Reason.STALE: translate("Words", "stale picture"),
         Reason.WRONG_SIZE: translate("Words", "picture size changed"),
+        Reason.PART_NOT_FOUND: translate("Words", "part not found"),
+        Reason.POSE_UNSURE: translate("Words", "unsure how the part lies"),
         Reason.NOT_FINITE: translate("Words", "score is not a number"),
         Reason.MODEL_FAILED: translate("Words", "model failed"),
         Reason.OVERFLOW: translate("Words", "parts came faster than they could be inspected"),

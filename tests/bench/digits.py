@@ -11,11 +11,13 @@ from tqdm import tqdm
 
 from edge_app.bundle import ModelBundle
 from edge_app.inspector import Inspector
-from trainer.cross_score import layout_of, learn_normal
+from trainer.cross_score import learn_normal
 from trainer.detector import Job, Plan
 from trainer.detectors import DETECTORS
 from trainer.evaluate import auroc_with_interval
 from trainer.export import assemble, export
+from trainer.exports import layout_of
+from trainer.place import Placement
 from trainer.report import reconstruction_sheet
 from trainer.training import Trained
 
@@ -88,7 +90,7 @@ def _fit(pictures: np.ndarray, folder: Path) -> ModelBundle:
     for old in folder.glob("*"):
         old.unlink()
     network = plan.detector.learn(Job(plan, pictures, folder, lambda *_: None))
-    layout = layout_of(Trained(plan, pictures, pictures, None, network, [], 0.0))
+    layout = layout_of(Trained(plan, pictures, Placement(pictures), network, [], 0.0))
     graphs = export(network, "int8", pictures)
     scoring = {"channels": "grey", "ssim_weight": 1.0, "l2_weight": 40.0, "two_sided": True, "min_defect_side_px": 2}
     normal = learn_normal(graphs, layout, pictures[:_NORMAL_AT_MOST], scoring, True)

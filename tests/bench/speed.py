@@ -12,12 +12,14 @@ from skimage.metrics import structural_similarity
 from edge_app.bench import STEPS, measure
 from edge_app.bundle import ModelBundle, build_bundle, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
+from edge_app.manifest import PartSpec
 from edge_app.scoring import SsimMap
+from edge_app.upright import PartAligner, reductions
 
 FRAMES, SSIM_ROUNDS = 600, 200
 BUNDLE = Path(__file__).resolve().parents[2] / "models" / "demo.bundle"
 # What is promised; a bound that is missed is said, not hidden.
-BOUNDS = {"grey": 1.5, "colour": 2.0, "ssim": 6.0}
+BOUNDS = {"grey": 1.5, "colour": 2.0, "ssim": 6.0, "upright_ms": 3.0}
 
 
 def run(_out: Path) -> dict[str, Any]:
@@ -42,7 +44,13 @@ def run(_out: Path) -> dict[str, Any]:
         f"SSIM map 256 x 256 grey: {ssim['ours_ms']:.3f} ms, scikit-image's Gaussian one {ssim['theirs_ms']:.2f} ms:"
         f" {ssim['ratio']:.1f} times faster (at least {BOUNDS['ssim']}), largest difference {ssim['difference']:.1e}"
     )
-    return {"whole": figures, "ssim": ssim, "bounds": BOUNDS, "markdown": "\n".join(lines)}
+    upright_ms = _upright_ms()
+    lines.append(
+        f"Setting a part upright, 1024 x 1024 to 256 x 256: {upright_ms:.2f} ms (at most {BOUNDS['upright_ms']})"
+    )
+    return {
+        "whole": figures, "ssim": ssim, "upright_ms": upright_ms, "bounds": BOUNDS, "markdown": "\n".join(lines)
+    }  # fmt: skip
 
 
 def _variant(channels: str, l2_weight: float, statistics: bool) -> ModelBundle:
@@ -79,3 +87,22 @@ def _ssim() -> dict[str, float]:
     cv2.setNumThreads(threads)
     ours_ms, theirs_ms = (float(np.median(times[name])) * 1e3 for name in ("ours", "theirs"))
     return {"ours_ms": ours_ms, "theirs_ms": theirs_ms, "ratio": theirs_ms / ours_ms, "difference": difference}
+
+
+def _upright_ms() -> float:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    picture = np.full((1024, 1024, 3), 80, np.uint8)
+    cv2.ellipse(picture, (500, 540), (380, 180), 30, 0, 360, (180, 160, 150), -1)
+    cv2.circle(picture, (300, 420), 110, (180, 160, 150), -1)
+    noise = np.random.default_rng(0).normal(0, 8, picture.shape)
+    picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    spec = PartSpec(width_share=0.9, height_share=0.6, least_area_share=0.05, most_area_share=0.6, heavy_end="outline")
+    aligner = PartAligner("upright", spec, (256, 256))
+    times = []
+    for _ in range(SSIM_ROUNDS):
+        started = time.perf_counter()
+        aligner.place(reductions(picture))
+        times.append(time.perf_counter() - started)
+    cv2.setNumThreads(threads)
+    return float(np.median(times)) * 1e3

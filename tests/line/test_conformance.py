@@ -34,7 +34,8 @@ from trainer.cross_score import scores_of
 from trainer.data import load_pictures, open_data_set
 from trainer.detectors import DETECTORS
 from trainer.evaluate import evaluate
-from trainer.fit import damaged, fit
+from trainer.defects import damaged
+from trainer.fit import fit
 
 # The first to ask waits for those before it.
 pytestmark = pytest.mark.timeout(400)

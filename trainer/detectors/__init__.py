@@ -6,6 +6,7 @@ from trainer.detectors import (
     cae,
     dense_ae,
     feature_dictionary,
+    patches,
     ssim_ae,
     texture_gmm,
     vae,
@@ -21,4 +22,7 @@ DETECTORS: dict[str, Detector] = {
     "feature_dictionary": feature_dictionary.DETECTOR,
     "texture_gmm": texture_gmm.DETECTOR,
     "variation_model": variation_model.DETECTOR,
+    "patch_memory": patches.PATCH_MEMORY,
+    "patch_gaussian": patches.PATCH_GAUSSIAN,
+    "kensa": patches.KENSA,
 }

@@ -77,5 +77,5 @@ DETECTOR = Detector(
     folds=5,
     settings={"absolute": 10.0, "relative": 3.0},
     scoring={"pixel_statistics": False, "smoothing_sigma_px": 1.0},
-    align=True,
+    align="template",
 )

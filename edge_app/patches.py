@@ -1,0 +1,376 @@
+"""The patch head: how far each patch of a picture is from the patches of good parts. Arrays in, arrays out.
+
+A trunk, a TFLite graph, describes the patches of a picture on two grids; this head, in float arithmetic on the
+processor, compares them with what it remembers of good parts. It is learnt without gradients, in seconds, by the
+very code that applies it: so the trainer and a station can both do it, from features that the exported trunk gave.
+
+Two heads and their sum:
+
+- *memory*: distance from the nearest of a few hundred to a few thousand remembered patches, chosen by the greedy
+  k-centre rule (Roth, Pemula, Zepeda, Schoelkopf, Brox & Gehler, "Towards Total Recall in Industrial Anomaly
+  Detection", CVPR 2022). It knows no places: a texture may lie anywhere.
+- *gaussian*: Mahalanobis distance from the good patches at the same place (Defard, Setkov, Loesch & Audigier, "PaDiM",
+  ICPR 2021), the covariance held by its largest directions and one remaining variance for all others.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_app.domain import Float32Array
+from edge_app.errors import BundleError
+
+# The k-centre rule sees no more patches than this: beyond it, time grows and the words hardly change.
+_PATCHES = 30_000
+# Of the mean variance, added to every direction: few pictures know little of the small ones.
+_SHRINKAGE, _SHRINKAGE_FEW, _FEW = 0.1, 0.3, 50
+_SAFE_VARIANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """What a head is to be.
+
+    Attributes:
+        words: patches to remember; 0 for no memory.
+        rank: directions of the covariance at each place that are kept; 0 for no Gaussian.
+        places: judge each place of both maps against its own good parts too.
+        seed: of the choice of patches.
+    """
+
+    words: int = 1000
+    rank: int = 32
+    places: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PatchHead:
+    """What is remembered of good parts.
+
+    Features are (g, g, 4 * fine + coarse): the fine grid has twice the places along each side; its 2 x 2 patches of a
+    place come first, row by row.
+
+    Attributes:
+        fine_gain: float32 (fine,), what the trunk's fine features are multiplied with before they are compared.
+        coarse_gain: float32 (coarse,), the same for the coarse ones.
+        words: float32 (M, fine), remembered patches after the gain; M may be 0.
+        sources: int32 (M, 3), of each word: number of the good picture, row and column on the fine grid.
+        mean: float32 (g * g, coarse), after the gain; no rows without a Gaussian.
+        directions: float16 (g * g, r, coarse), orthonormal rows times the root of the share that they take away.
+        variance: float32 (g * g,), remaining variance of each place.
+        normal: float32 (2, 2, 2g, 2g): of the memory's and the Gaussian's map, mean and spread at each place on good
+            parts that the head did not see.
+    """
+
+    fine_gain: Float32Array
+    coarse_gain: Float32Array
+    words: Float32Array
+    sources: npt.NDArray[np.int32]
+    mean: Float32Array
+    directions: npt.NDArray[np.float16]
+    variance: Float32Array
+    normal: Float32Array
+
+    def to_bytes(self) -> bytes:
+        """As an .npz; the same head gives the same bytes."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **{field.name: getattr(self, field.name) for field in fields(self)})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str) -> PatchHead:
+        """Read a head.
+
+        Raises:
+            BundleError: not a head, or its arrays do not fit together; `name` is the bundle.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                head = cls(**{field.name: archive[field.name] for field in fields(cls)})
+            head._check()
+        except (ValueError, KeyError, OSError, EOFError, TypeError) as error:
+            raise BundleError(f"{name}: the patch head cannot be used ({error}); fit the bundle again") from error
+        return head
+
+    def _check(self) -> None:
+        g = self.grid
+        fine, coarse = len(self.fine_gain), len(self.coarse_gain)
+        rank = self.directions.shape[1] if self.directions.ndim == 3 else -1
+        expected: dict[str, tuple[Any, tuple[int, ...]]] = {
+            "fine_gain": (np.float32, (fine,)),
+            "coarse_gain": (np.float32, (coarse,)),
+            "words": (np.float32, (len(self.words), fine)),
+            "sources": (np.int32, (len(self.words), 3)),
+            "mean": (np.float32, (len(self.mean), coarse)),
+            "directions": (np.float16, (len(self.mean), rank, coarse)),
+            "variance": (np.float32, (len(self.mean),)),
+            "normal": (np.float32, (2, 2, 2 * g, 2 * g)),
+        }
+        for field, (dtype, shape) in expected.items():
+            found = getattr(self, field)
+            if found.dtype != dtype or found.shape != shape:
+                raise ValueError(f"{field}: expected {np.dtype(dtype)} {shape}, got {found.dtype} {found.shape}")
+            if not np.isfinite(found).all():
+                raise ValueError(f"{field} holds a value that is not finite")
+        if len(self.mean) not in (0, g * g) or not (len(self.mean) or len(self.words)):
+            raise ValueError(f"{len(self.words)} words and {len(self.mean)} places on a grid of {g}")
+        if (self.variance <= 0).any() or (self.normal[:, 1] <= 0).any():
+            raise ValueError("a variance or spread is not positive")
+
+    @cached_property
+    def _wide_directions(self) -> Float32Array:
+        return self.directions.astype(np.float32)
+
+    @property
+    def grid(self) -> int:
+        """Places along one side of the coarse grid."""
+        return int(self.normal.shape[-1]) // 2
+
+    @property
+    def channels(self) -> int:
+        """Channels of the features."""
+        return 4 * len(self.fine_gain) + len(self.coarse_gain)
+
+    def maps(self, features: Float32Array) -> tuple[Float32Array | None, Float32Array | None]:
+        """The memory's and the Gaussian's own maps.
+
+        Args:
+            features: float32 (g, g, channels) of one picture.
+
+        Returns:
+            float32 (2g, 2g) each, distances; None for a head that is not there.
+        """
+        fine, coarse = split(features, len(self.fine_gain))
+        memory = gaussian = None
+        if len(self.words):
+            memory = np.sqrt(self._nearest(fine)[0]).reshape(2 * self.grid, 2 * self.grid)
+        if len(self.mean):
+            gaussian = self._mahalanobis(coarse).reshape(self.grid, self.grid)
+            gaussian = cv2.resize(gaussian, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+        return memory, gaussian  # type: ignore[return-value]
+
+    def anomaly_map(self, features: Float32Array) -> Float32Array:
+        """How unusual each place is: the mean of what the heads say, each in spreads of good parts above their mean.
+
+        Args:
+            features: float32 (g, g, channels) of one picture.
+
+        Returns:
+            float32 (2g, 2g), higher is more anomalous.
+        """
+        found = [
+            (values - normal[0]) / normal[1]
+            for values, normal in zip(self.maps(features), self.normal, strict=True)
+            if values is not None
+        ]
+        total: Float32Array = np.mean(found, axis=0, dtype=np.float32)
+        return total
+
+    def nearest(self, features: Float32Array, row: int, column: int) -> tuple[int, int, int]:
+        """The good patch that a patch was compared with: number of its picture, its row and column.
+
+        Args:
+            features: float32 (g, g, channels).
+            row: on the fine grid.
+            column: on the fine grid.
+
+        Raises:
+            ValueError: this head remembers no patches.
+        """
+        if not len(self.words):
+            raise ValueError("this head remembers no patches")
+        fine, _ = split(features, len(self.fine_gain))
+        place = row * 2 * self.grid + column
+        picture, at_row, at_column = (int(n) for n in self.sources[self._nearest(fine[place : place + 1])[1][0]])
+        return picture, at_row, at_column
+
+    def _nearest(self, fine: Float32Array) -> tuple[Float32Array, npt.NDArray[np.intp]]:
+        values = fine * self.fine_gain
+        # |f - w|^2 = |f|^2 - (2 w f - |w|^2): one matrix product.
+        likeness = values @ (2 * self.words.T)
+        likeness -= np.einsum("ij,ij->i", self.words, self.words)
+        best = likeness.argmax(axis=1)
+        squared = np.einsum("ij,ij->i", values, values) - likeness[np.arange(len(best)), best]
+        return np.maximum(squared, 0), best
+
+    def _mahalanobis(self, coarse: Float32Array) -> Float32Array:
+        away = coarse * self.coarse_gain - self.mean
+        squared = np.einsum("ij,ij->i", away, away)
+        along = np.matmul(self._wide_directions, away[:, :, np.newaxis])[:, :, 0]
+        squared -= np.einsum("ij,ij->i", along, along)
+        distance: Float32Array = np.sqrt(np.maximum(squared, 0) / self.variance)
+        return distance
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A head learnt from all good parts, and for each fold the one that did not see its parts.
+
+    What is normal comes from what the folds' heads found on held-out parts; a fold's own parts are left out of its own.
+    """
+
+    final: PatchHead
+    folds: tuple[PatchHead, ...]
+
+
+def learn_heads(
+    features: Float32Array,
+    gains: tuple[Float32Array, Float32Array],
+    plan: HeadPlan,
+    folds: Sequence[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]],
+) -> Learnt:
+    """Learn from good parts.
+
+    Args:
+        features: float32 (N, g, g, channels), as the exported trunk gives them.
+        gains: of fine and coarse features; see `PatchHead`.
+        plan: what to learn.
+        folds: indices kept and held out; every part is held out once.
+
+    Raises:
+        ValueError: neither memory nor Gaussian is asked for.
+    """
+    if plan.words < 1 and plan.rank < 1:
+        raise ValueError("a patch head needs words, or a rank, or both")
+    heads = [_learn(features, kept, gains, plan) for kept, _ in folds]
+    side = 2 * features.shape[1]
+    found = np.zeros((2, len(features), side, side), np.float32)
+    for head, (_, held_out) in zip(heads, folds, strict=True):
+        for index in held_out:
+            for which, values in enumerate(head.maps(features[index])):
+                if values is not None:
+                    found[which, index] = values
+    final = replace(_learn(features, np.arange(len(features)), gains, plan), normal=_normal(found, plan.places))
+    fold_heads = tuple(
+        replace(head, normal=_normal(found[:, kept], plan.places)) for head, (kept, _) in zip(heads, folds, strict=True)
+    )
+    return Learnt(final, fold_heads)
+
+
+def blank_head(gains: tuple[Float32Array, Float32Array], grid: int) -> PatchHead:
+    """A head that knows nothing yet, for a bundle whose features are wanted before there is one.
+
+    Args:
+        gains: of fine and coarse features; see `PatchHead`.
+        grid: places along one side of the coarse grid.
+    """
+    fine, coarse = (len(gain) for gain in gains)
+    nothing = np.zeros((2, 2 * grid, 2 * grid), np.float32)
+    return PatchHead(
+        *gains,
+        words=np.zeros((1, fine), np.float32),
+        sources=np.zeros((1, 3), np.int32),
+        mean=np.empty((0, coarse), np.float32),
+        directions=np.empty((0, 0, coarse), np.float16),
+        variance=np.empty(0, np.float32),
+        normal=np.stack([nothing, nothing + 1], axis=1),
+    )
+
+
+def split(features: Float32Array, fine: int) -> tuple[Float32Array, Float32Array]:
+    """The two grids of a trunk's features.
+
+    Args:
+        features: float32 (g, g, 4 * fine + coarse).
+        fine: channels of the fine grid.
+
+    Returns:
+        float32 (2g * 2g, fine) and (g * g, coarse), row by row.
+    """
+    g = features.shape[0]
+    blocks = features[:, :, : 4 * fine].reshape(g, g, 2, 2, fine).transpose(0, 2, 1, 3, 4)
+    return blocks.reshape(4 * g * g, fine), features[:, :, 4 * fine :].reshape(g * g, -1)
+
+
+def _learn(
+    features: Float32Array,
+    kept: npt.NDArray[np.intp],
+    gains: tuple[Float32Array, Float32Array],
+    plan: HeadPlan,
+) -> PatchHead:
+    fine_gain, coarse_gain = gains
+    g, fine, coarse = features.shape[1], len(fine_gain), len(coarse_gain)
+    words, sources = np.empty((0, fine), np.float32), np.empty((0, 3), np.int32)
+    if plan.words > 0:
+        words, sources = _remember(features, kept, fine_gain, plan)
+    mean, directions = np.empty((0, coarse), np.float32), np.empty((0, 0, coarse), np.float16)
+    variance = np.empty(0, np.float32)
+    if plan.rank > 0:
+        at_places = np.stack([split(features[index], fine)[1] for index in kept]) * coarse_gain
+        mean, directions, variance = _gaussians(at_places, plan.rank)
+    return replace(
+        blank_head(gains, g), words=words, sources=sources, mean=mean, directions=directions, variance=variance
+    )
+
+
+def _remember(
+    features: Float32Array, kept: npt.NDArray[np.intp], gain: Float32Array, plan: HeadPlan
+) -> tuple[Float32Array, npt.NDArray[np.int32]]:
+    """The greedy k-centre rule over a random choice of patches: the next word is the patch farthest from all words."""
+    side = 2 * features.shape[1]
+    places = side * side
+    rng = np.random.default_rng(plan.seed)
+    each = min(places, max(1, _PATCHES // len(kept)))
+    values, sources = [], []
+    for index in kept:
+        chosen = np.sort(rng.choice(places, each, replace=False))
+        values.append(split(features[index], len(gain))[0][chosen] * gain)
+        sources.append(np.stack([np.full(each, index), chosen // side, chosen % side], axis=1))
+    patches, where = np.concatenate(values), np.concatenate(sources).astype(np.int32)
+    squares = np.einsum("ij,ij->i", patches, patches)
+    farthest = int(np.argmax(((patches - patches.mean(axis=0)) ** 2).sum(axis=1)))
+    distance = np.full(len(patches), np.inf, np.float32)
+    words: list[int] = []
+    for _ in range(min(plan.words, len(patches))):
+        words.append(farthest)
+        new = squares + squares[farthest] - 2 * (patches @ patches[farthest])
+        np.minimum(distance, new, out=distance)
+        farthest = int(np.argmax(distance))
+    return np.ascontiguousarray(patches[words]), np.ascontiguousarray(where[words])
+
+
+def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.NDArray[np.float16], Float32Array]:
+    """Mean, directions and remaining variance of each place, from float32 (N, places, coarse)."""
+    n, places, coarse = at_places.shape
+    shrinkage = _SHRINKAGE_FEW if n < _FEW else _SHRINKAGE
+    rank = min(rank, n - 1, coarse)
+    mean = at_places.mean(axis=0)
+    directions = np.zeros((places, rank, coarse), np.float16)
+    variance = np.empty(places, np.float32)
+    for place in range(places):
+        away = (at_places[:, place] - mean[place]).astype(np.float64) / np.sqrt(max(1, n - 1))
+        # The smaller of the two matrices with the same eigenvalues.
+        small = n < coarse
+        eigenvalues, vectors = np.linalg.eigh(away @ away.T if small else away.T @ away)
+        top = np.argsort(eigenvalues)[::-1][:rank]
+        values = np.maximum(eigenvalues[top], 0)
+        total = float(np.maximum(eigenvalues, 0).sum())
+        rest = (total - values.sum()) / max(1, coarse - rank)
+        variance[place] = max(shrinkage * total / coarse + rest, _SAFE_VARIANCE)
+        rows = vectors[:, top].T
+        if small:
+            rows = rows @ away / np.sqrt(np.maximum(values, 1e-12))[:, np.newaxis]
+        directions[place] = rows * np.sqrt(values / (values + variance[place]))[:, np.newaxis]
+    return mean.astype(np.float32), directions, variance
+
+
+def _normal(maps: Float32Array, places: bool) -> Float32Array:
+    """Mean and spread at each place, or of all places together: float32 (2, N, 2g, 2g) to (2, 2, 2g, 2g)."""
+    stack = maps.astype(np.float64)
+    mean, variance = stack.mean(axis=1), stack.var(axis=1)
+    if places:
+        # Few parts know little of one place alone: the mean variance of all places is added to each.
+        spread = np.sqrt(variance + variance.mean(axis=(1, 2), keepdims=True))
+    else:
+        spread = np.broadcast_to(stack.std(axis=(1, 2, 3))[:, np.newaxis, np.newaxis], mean.shape)
+        mean = np.broadcast_to(mean.mean(axis=(1, 2), keepdims=True), mean.shape)
+    return np.stack([mean, np.maximum(spread, 1e-6)], axis=1).astype(np.float32)

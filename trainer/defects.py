@@ -1,0 +1,106 @@
+"""Defects drawn into good pictures, made of the product's own pictures: to choose and to prove with, never to train on.
+
+Cut-paste after Li, Sohn, Yoon & Pfister, "CutPaste", CVPR 2021; the others are what goes wrong on a line: a scratch, a
+stain, a missing piece, a blurred place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from edge_app.domain import Box, UInt8Array
+
+KINDS = ("paste", "scratch", "stain", "missing", "blur")
+
+
+def damaged(picture: UInt8Array, place: Box | None = None) -> UInt8Array:
+    """A good part, uint8 (h, w, 3), that nobody would call one: its middle, a quarter of it, in inverted levels.
+
+    Args:
+        picture: of the good part.
+        place: of the part's middle on it, where that is not the picture's own.
+    """
+    height, width = picture.shape[:2]
+    if place is None:
+        place = Box(width // 4, height // 4, width - 2 * (width // 4), height - 2 * (height // 4))
+    middle = (slice(place.y, place.y + place.height), slice(place.x, place.x + place.width))
+    broken = picture.copy()
+    broken[middle] = 255 - broken[middle]
+    return broken
+
+
+def draw_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, kind: str, seed: int) -> UInt8Array:
+    """One defect in a copy of a picture, where there is something to see rather than on the ground.
+
+    Args:
+        picture: uint8 (h, w, 3).
+        others: good pictures of the same size, to cut from.
+        kind: one of `KINDS`.
+        seed: decides place, size and strength.
+    """
+    rng = np.random.default_rng([seed, KINDS.index(kind)])
+    height, width = picture.shape[:2]
+    x, y = _place(picture, rng)
+    size = float(rng.uniform(0.05, 0.16)) * min(height, width)
+    mask = _blob(height, width, x, y, size, rng)
+    if kind == "paste":
+        other = others[int(rng.integers(len(others)))]
+        shift_x, shift_y = (int(rng.integers(-extent // 3, extent // 3 + 1)) for extent in (width, height))
+        layer = np.roll(np.rot90(other, 2) if rng.random() < 0.5 else other, (shift_y, shift_x), axis=(0, 1))
+    elif kind == "scratch":
+        mask = _line(height, width, x, y, 3 * size, max(1, round(min(height, width) / 160)), rng)
+        layer = _shifted(picture, rng, 30, 90)
+    elif kind == "stain":
+        layer, mask = _shifted(picture, rng, 20, 60), cv2.GaussianBlur(mask, (0, 0), size / 6)
+    elif kind == "missing":
+        layer = np.broadcast_to(_ground(picture), picture.shape)
+    else:
+        layer = cv2.GaussianBlur(picture, (0, 0), max(2.0, size / 3))
+    share = mask[:, :, np.newaxis]
+    return (picture * (1 - share) + np.asarray(layer, np.float32) * share).round().clip(0, 255).astype(np.uint8)
+
+
+def _ground(picture: UInt8Array) -> np.ndarray:
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    return np.asarray(np.median(border, axis=0), np.float32)
+
+
+def _place(picture: UInt8Array, rng: np.random.Generator) -> tuple[int, int]:
+    small = cv2.resize(picture, (24, 24), interpolation=cv2.INTER_AREA).astype(np.float32)
+    weight = np.abs(small - _ground(picture)).max(axis=2)
+    weight = weight / max(1e-6, float(weight.max())) + 0.05
+    row, column = divmod(int(rng.choice(weight.size, p=(weight / weight.sum()).ravel())), 24)
+    height, width = picture.shape[:2]
+    return int((column + rng.random()) * width / 24), int((row + rng.random()) * height / 24)
+
+
+def _blob(height: int, width: int, x: int, y: int, size: float, rng: np.random.Generator) -> np.ndarray:
+    mask = np.zeros((height, width), np.float32)
+    axes = (max(1, round(size)), max(1, round(size * float(rng.uniform(0.4, 1)))))
+    cv2.ellipse(mask, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1, cv2.LINE_AA)
+    return mask
+
+
+def _line(height: int, width: int, x: int, y: int, length: float, thick: int, rng: np.random.Generator) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    angle = float(rng.uniform(0, np.pi))
+    bend = float(rng.uniform(-0.3, 0.3))
+    along = np.linspace(-0.5, 0.5, 9)
+    points = np.stack(
+        [
+            x + length * (along * np.cos(angle) - bend * along**2 * np.sin(angle)),
+            y + length * (along * np.sin(angle) + bend * along**2 * np.cos(angle)),
+        ],
+        axis=1,
+    )
+    cv2.polylines(mask, [points.round().astype(np.int32)], False, 255, thick, cv2.LINE_AA)
+    return mask.astype(np.float32) / 255
+
+
+def _shifted(picture: UInt8Array, rng: np.random.Generator, low: float, high: float) -> np.ndarray:
+    amount = float(rng.uniform(low, high)) * (1 if rng.random() < 0.5 else -1)
+    tint = rng.uniform(0.6, 1.0, 3) if not (picture[..., 0] == picture[..., 1]).all() else 1.0
+    return np.clip(picture.astype(np.float32) + amount * tint, 0, 255).astype(np.float32)

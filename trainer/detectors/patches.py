@@ -1,0 +1,160 @@
+"""Patches against good patches: `patch_memory`, `patch_gaussian`, and `kensa`, which is both.
+
+The trunk is an ImageNet MobileNetV2 up to its block 13 with its features averaged over 3 x 3 places; each layer is
+divided by the root of its summed variances, so that none outweighs the others, and principal components of all good
+parts reduce them. The fine grid (an eighth of the picture's side) has blocks 6 and 10, the coarse one (a sixteenth)
+10 and 13. What it gives goes through `edge_app.patches`, which explains the heads; they are learnt from the features
+that the exported trunk gives, at export.
+
+Components are scaled by the root of their spread before they leave the trunk, and back in the head: in whole numbers
+all of them share one scale, and the small ones would drown in its rounding.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from edge_app.domain import Float32Array, UInt8Array
+from edge_app.errors import DataError
+from edge_app.patches import HeadPlan
+from trainer.backbone import open_taps
+from trainer.detector import Detector, Job, Network, PatchLearner
+
+FINE_TAPS, COARSE_TAPS = (
+    ("block_6_expand_relu", "block_10_expand_relu"),
+    ("block_10_expand_relu", "block_13_expand_relu"),
+)
+_TAPS = tuple(dict.fromkeys((*FINE_TAPS, *COARSE_TAPS)))
+_FINE_CHANNELS, _COARSE_CHANNELS = 64, 100
+# Components are learnt from so many patches.
+_PATCHES = 20_000
+_AT_ONCE = 8
+
+
+def learn(job: Job) -> Network:
+    """Learn the components; the head comes later, from the exported trunk's features.
+
+    Raises:
+        DataError: a setting that cannot be, or no ImageNet weights.
+    """
+    plan = job.plan
+    words, rank = int(plan.settings.get("words", 0)), int(plan.settings.get("rank", 0))
+    if min(words, rank) < 0 or words + rank == 0:
+        raise DataError(f"{plan.detector.name}: words {words}, rank {rank}: give 0 or more, and one of them above 0")
+    taps = open_taps(plan.side, plan.backbone_weights, _TAPS)
+    averaged = [layers.AveragePooling2D(3, 1, padding="same")(output) for output in taps.outputs]
+    features = keras.Model(taps.input, averaged)
+    fine_patches, coarse_patches = _sampled(features, job.pictures, plan.seed)
+    fine = _Components(fine_patches, _FINE_CHANNELS)
+    coarse = _Components(coarse_patches, _COARSE_CHANNELS)
+
+    by_name = dict(zip(_TAPS, averaged, strict=True))
+    side = taps.outputs[0].shape[1]
+    fine_map = fine.project([by_name[tap] for tap in FINE_TAPS], side, "fine")
+    coarse_map = coarse.project([by_name[tap] for tap in COARSE_TAPS], side // 2, "coarse")
+    joined = layers.Concatenate(name="patches")([SpaceToDepth(name="blocks")(fine_map), coarse_map])
+    trunk = keras.Model(taps.input, joined, name="trunk")
+    job.progress(1, float("nan"))
+    head = PatchLearner((fine.gain, coarse.gain), HeadPlan(words, rank, seed=plan.seed))
+    return Network(trunk, head)
+
+
+@keras.saving.register_keras_serializable("kensa")
+class SpaceToDepth(keras.layers.Layer):
+    """Each 2 x 2 places as one with four times the channels."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Float32 (N, 2h, 2w, c) to (N, h, w, 4c)."""
+        return tf.nn.space_to_depth(inputs, 2)
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Half as high and wide."""
+        batch, height, width, channels = input_shape
+        return (batch, height // 2, width // 2, 4 * channels)
+
+
+class _Components:
+    """Principal components of several layers together, each layer first brought to a summed variance of 1.
+
+    Args:
+        layers_patches: float32 (patches, channels) of each layer, the same patches.
+        most: components to keep.
+    """
+
+    def __init__(self, layers_patches: list[Float32Array], most: int) -> None:
+        scales = [1 / np.sqrt(max(float(values.var(axis=0).sum()), 1e-12)) for values in layers_patches]
+        scaled = np.concatenate([v * s for v, s in zip(layers_patches, scales, strict=True)], axis=1).astype(np.float64)
+        mean = scaled.mean(axis=0)
+        eigenvalues, vectors = np.linalg.eigh(np.cov(scaled.T))
+        top = np.argsort(eigenvalues)[::-1][:most]
+        # A component nearly without spread would be blown up beyond all bounds.
+        spread = np.sqrt(np.maximum(eigenvalues[top], eigenvalues[top[0]] * 1e-4 + 1e-12))
+        self.gain = np.sqrt(spread).astype(np.float32)
+        matrix = vectors[:, top] / self.gain
+        self._offset = -mean @ matrix
+        self._matrices, start = [], 0
+        for values, scale in zip(layers_patches, scales, strict=True):
+            self._matrices.append(scale * matrix[start : start + values.shape[1]])
+            start += values.shape[1]
+
+    def project(self, features: list[keras.KerasTensor], side: int, name: str) -> keras.KerasTensor:
+        """The layers' components added up on one grid, (N, side, side, components)."""
+        total = None
+        for number, (feature, matrix) in enumerate(zip(features, self._matrices, strict=True)):
+            project = layers.Conv2D(matrix.shape[1], 1, use_bias=number == 0, name=f"{name}_components_{number}")
+            values = project(feature)
+            project.set_weights([matrix[np.newaxis, np.newaxis], *([self._offset] if number == 0 else [])])
+            if feature.shape[1] != side:
+                # Projection and enlargement may change places: the smaller grid is cheaper.
+                values = layers.Resizing(side, side, "nearest", name=f"{name}_enlarged_{number}")(values)
+            total = values if total is None else layers.Add(name=f"{name}_sum_{number}")([total, values])
+        return total
+
+
+def _sampled(features: keras.Model, pictures: UInt8Array, seed: int) -> tuple[list[Float32Array], list[Float32Array]]:
+    """Of the fine and of the coarse layers: float32 (patches, channels) at random places, the same for all layers."""
+    rng = np.random.default_rng(seed)
+    side = features.outputs[0].shape[1]
+    found: dict[tuple[str, bool], list[Float32Array]] = {}
+    for start in range(0, len(pictures), _AT_ONCE):
+        batch = pictures[start : start + _AT_ONCE].astype(np.float32) / np.float32(255)
+        outputs = dict(zip(_TAPS, features.predict_on_batch(batch), strict=True))
+        for taps, grid, is_fine in ((FINE_TAPS, side, True), (COARSE_TAPS, side // 2, False)):
+            each = min(grid * grid, max(1, _PATCHES // len(pictures)))
+            for index in range(len(batch)):
+                rows, columns = np.divmod(rng.choice(grid * grid, each, replace=False), grid)
+                for tap in taps:
+                    values = np.asarray(outputs[tap])[index]
+                    step = grid // values.shape[0]
+                    found.setdefault((tap, is_fine), []).append(values[rows // step, columns // step])
+    return (
+        [np.concatenate(found[tap, True]) for tap in FINE_TAPS],
+        [np.concatenate(found[tap, False]) for tap in COARSE_TAPS],
+    )
+
+
+def _detector(name: str, summary: str, settings: dict[str, int | float | str]) -> Detector:
+    return Detector(
+        name=name,
+        summary=summary,
+        learn=learn,
+        kind="features",
+        size=320,
+        sides=32,
+        least=64,
+        folds=5,
+        settings=settings,
+        scoring={"pixel_statistics": False, "smoothing_sigma_px": 4.0, "score_rule": "top_percent"},
+        backbone=True,
+        precisions=("int8+float", "float16", "float32"),
+    )
+
+
+PATCH_MEMORY = _detector("patch_memory", "distance of each ImageNet patch from remembered good ones", {"words": 1000})
+PATCH_GAUSSIAN = _detector(
+    "patch_gaussian", "each place's ImageNet patch against its Gaussian of good ones", {"rank": 32}
+)
+KENSA = _detector("kensa", "patch_memory and patch_gaussian together", {"words": 1000, "rank": 32})

@@ -1,0 +1,76 @@
+"""A trained detector's exports in one precision: the final one, and the ones that did not see a share of the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_app.domain import Float32Array, UInt8Array
+from edge_app.inspector import Inspector
+from edge_app.manifest import Precision
+from edge_app.patches import blank_head, learn_heads
+from trainer.defects import KINDS, damaged, draw_defect
+from trainer.detector import PatchLearner
+from trainer.export import Graphs, Layout, Normal, assemble, export
+from trainer.training import Trained
+
+# So many good parts, whole and with defects, show the converter what numbers the trunk gives.
+_REPRESENTATIVE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """The final graphs, and those of each fold, exported one by one as they are asked for."""
+
+    final: Graphs
+    folds: Iterator[Graphs]
+
+
+def layout_of(trained: Trained) -> Layout:
+    """What the manifest will say of a trained detector's graphs."""
+    plan, placement = trained.plan, trained.placement
+    head_kind = "anomaly_map" if plan.detector.kind == "features" else None
+    if isinstance(trained.final.head, PatchLearner):
+        head_kind = "patches"
+    return Layout(plan.size, plan.detector.kind, head_kind, plan.tile, placement.template, placement.align)
+
+
+def seen_by_model(trained: Trained, indices: np.ndarray | None = None) -> UInt8Array:
+    """Good parts as the model sees them: in place, and cut to its size; uint8 (N, side, side, 3)."""
+    pictures = trained.placement.pictures
+    if indices is not None:
+        pictures = pictures[indices]
+    tile = trained.plan.tile
+    return pictures if tile is None else pictures[:, :tile, :tile]
+
+
+def export_all(trained: Trained, precision: Precision) -> Exports:
+    """Export in one precision; patch heads are learnt here, from the exported trunk's own features.
+
+    Raises:
+        PrecisionError: the network cannot be converted so.
+    """
+    learner = trained.final.head
+    if not isinstance(learner, PatchLearner):
+        folds = (export(network, precision, seen_by_model(trained, kept)) for kept, _, network in trained.folds)
+        return Exports(export(trained.final, precision, seen_by_model(trained)), folds)
+    trunk = export(trained.final, precision, _with_defects(seen_by_model(trained)[:_REPRESENTATIVE]))
+    features = _features(trained, trunk, learner)
+    learnt = learn_heads(features, learner.gains, learner.plan, [(kept, out) for kept, out, _ in trained.folds])
+    folds = (Graphs(trunk.model, head.to_bytes()) for head in learnt.folds)
+    return Exports(Graphs(trunk.model, learnt.final.to_bytes()), folds)
+
+
+def _with_defects(pictures: UInt8Array) -> UInt8Array:
+    # Good parts alone never reach what a defect reaches, and in whole numbers that would be cut off.
+    drawn = [draw_defect(one, pictures, KINDS[n % len(KINDS)], n) for n, one in enumerate(pictures)]
+    return np.concatenate([pictures, np.stack(drawn), np.stack([damaged(one) for one in pictures])])
+
+
+def _features(trained: Trained, trunk: Graphs, learner: PatchLearner) -> Float32Array:
+    shape = trained.final.model.output_shape
+    blank = blank_head(learner.gains, int(shape[1]))
+    inspector = Inspector(assemble(Graphs(trunk.model, blank.to_bytes()), layout_of(trained), {}, Normal(), {}))
+    return np.stack([inspector.features(picture) for picture in trained.pictures])
