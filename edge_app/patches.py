@@ -6,11 +6,13 @@ very code that applies it: so the trainer and a station can both do it, from fea
 
 Two heads and their sum:
 
-- *memory*: distance from the nearest of a few hundred to a few thousand remembered patches, chosen by the greedy
+- *memory*: log distance from the nearest of a few hundred to a few thousand remembered patches, chosen by the greedy
   k-centre rule (Roth, Pemula, Zepeda, Schoelkopf, Brox & Gehler, "Towards Total Recall in Industrial Anomaly
   Detection", CVPR 2022). It knows no places: a texture may lie anywhere.
-- *gaussian*: Mahalanobis distance from the good patches at the same place (Defard, Setkov, Loesch & Audigier, "PaDiM",
+- *gaussian*: log Mahalanobis distance from the good patches at the same place (Defard, Setkov, Loesch & Audigier, "PaDiM",
   ICPR 2021), the covariance held by its largest directions and one remaining variance for all others.
+
+Logarithms, because few pictures give the second distance a heavy tail, and the sum would be its alone.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ _PATCHES = 30_000
 # Of the mean variance, added to every direction: few pictures know little of the small ones.
 _SHRINKAGE, _SHRINKAGE_FEW, _FEW = 0.1, 0.3, 50
 _SAFE_VARIANCE = 1e-6
+# A patch that is remembered is at distance 0, whose logarithm would drown all others.
+_SAFE_SQUARE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +151,12 @@ class PatchHead:
             features: float32 (g, g, channels) of one picture.
 
         Returns:
-            float32 (2g, 2g) each, distances; None for a head that is not there.
+            float32 (2g, 2g) each, log distances; None for a head that is not there.
         """
         fine, coarse = split(features, len(self.fine_gain))
         memory = gaussian = None
         if len(self.words):
-            memory = np.sqrt(self._nearest(fine)[0]).reshape(2 * self.grid, 2 * self.grid)
+            memory = _log_root(self._nearest(fine)[0]).reshape(2 * self.grid, 2 * self.grid)
         if len(self.mean):
             gaussian = self._mahalanobis(coarse).reshape(self.grid, self.grid)
             gaussian = cv2.resize(gaussian, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
@@ -200,15 +204,14 @@ class PatchHead:
         likeness -= np.einsum("ij,ij->i", self.words, self.words)
         best = likeness.argmax(axis=1)
         squared = np.einsum("ij,ij->i", values, values) - likeness[np.arange(len(best)), best]
-        return np.maximum(squared, 0), best
+        return squared, best
 
     def _mahalanobis(self, coarse: Float32Array) -> Float32Array:
         away = coarse * self.coarse_gain - self.mean
         squared = np.einsum("ij,ij->i", away, away)
         along = np.matmul(self._wide_directions, away[:, :, np.newaxis])[:, :, 0]
         squared -= np.einsum("ij,ij->i", along, along)
-        distance: Float32Array = np.sqrt(np.maximum(squared, 0) / self.variance)
-        return distance
+        return _log_root(squared / self.variance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +257,12 @@ def learn_heads(
         replace(head, normal=_normal(found[:, kept], plan.places)) for head, (kept, _) in zip(heads, folds, strict=True)
     )
     return Learnt(final, fold_heads)
+
+
+def _log_root(squared: Float32Array) -> Float32Array:
+    """Half the logarithm; rounding may take a square of 0 below it."""
+    half: Float32Array = np.float32(0.5) * np.log(np.maximum(squared, np.float32(_SAFE_SQUARE)))
+    return half
 
 
 def blank_head(gains: tuple[Float32Array, Float32Array], grid: int) -> PatchHead:

@@ -13,6 +13,8 @@ from scipy import stats
 
 from edge_app.errors import DataError
 
+# From so many scores on, the highest ones themselves are steady enough to be the threshold.
+_CONFORMAL_FROM = 99
 # Fewer cannot even be split into parts to learn from and parts to score.
 FEWEST = 5
 MIN_GOOD_PARTS = 30
@@ -66,12 +68,13 @@ def check_enough(n_good: int, asked_rate: float) -> None:
 def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rate: float) -> ImageThreshold:
     """The image threshold for an asked false-reject rate.
 
-    With n >= 1/rate - 1 scores: conformal, just above the ceil((n + 1)(1 - rate))-th smallest; then a new good part
-    is rejected with a probability of at most `rate` if it is exchangeable with these (Vovk, Gammerman & Shafer,
-    "Algorithmic Learning in a Random World", 2005). With fewer, but at least 30: a generalised Pareto tail over the
-    upper fifth (at least 10), fitted by probability-weighted moments (Hosking & Wallis, Technometrics 1987), shape
-    held within +-0.5. Below 30 parts `sufficient` is False: conformal at 5 % at best, and below 19 at 1 / (n + 1), just
-    above the highest score there is.
+    With at least 99 and 1/rate - 1 scores: conformal, just above the ceil((n + 1)(1 - rate))-th smallest; then a new
+    good part is rejected with a probability of at most `rate` if it is exchangeable with these (Vovk, Gammerman &
+    Shafer, "Algorithmic Learning in a Random World", 2005). With fewer, where that would be one of the few highest and
+    stand or fall with one odd part: a generalised Pareto tail over the upper fifth (at least 10), fitted by
+    probability-weighted moments (Hosking & Wallis, Technometrics 1987), shape held within +-0.5. Below 30 parts
+    `sufficient` is False, and the rate 5 % at best; below 19 it is conformal at 1 / (n + 1), just above the highest
+    score there is.
 
     Args:
         scores: anomaly scores of good parts, each from a model that did not see that part.
@@ -89,7 +92,7 @@ def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rat
     sufficient = n >= MIN_GOOD_PARTS
     rate = asked_rate if sufficient else max(asked_rate, FALLBACK_RATE, 1 / (n + 1))
     rule: Literal["conformal", "fitted_tail"]
-    if n >= parts_needed(rate):
+    if n >= max(parts_needed(rate), _CONFORMAL_FROM) or n < parts_needed(FALLBACK_RATE):
         rule = "conformal"
         rank = math.ceil(round((n + 1) * (1 - rate), 9))
         # Scores are float32: the next one up is the smallest threshold that lets this score pass.

@@ -209,10 +209,14 @@ def train_all(
     order = np.random.default_rng(plan.seed).permutation(len(pictures))
     final = _learn(Job(plan, seen, work / "final", on_epoch))
     trained_folds = []
+    shared = isinstance(final.head, PatchLearner)
     for index in range(plan.folds):
-        held_out = np.sort(order[index :: plan.folds])
+        # Pictures of a line lie in the order they were taken, each much like the next: a part whose neighbours were
+        # learnt would be scored too well. Where folds cost little there are enough of them to leave out neighbours.
+        blocks = np.array_split(np.arange(len(pictures)), plan.folds)
+        held_out = blocks[index] if shared else np.sort(order[index :: plan.folds])
         kept = np.setdiff1d(order, held_out)
-        if isinstance(final.head, PatchLearner):
+        if shared:
             trained_folds.append((kept, held_out, final))  # only the head differs, and it is learnt at export
             on_epoch(f"fold-{index + 1}-of-{plan.folds}", 1, math.nan)
             continue

@@ -32,9 +32,9 @@ from edge_app.inspector import Inspector, check_golden
 from trainer import names
 from trainer.cross_score import scores_of
 from trainer.data import load_pictures, open_data_set
+from trainer.defects import damaged
 from trainer.detectors import DETECTORS
 from trainer.evaluate import evaluate
-from trainer.defects import damaged
 from trainer.fit import fit
 
 # The first to ask waits for those before it.

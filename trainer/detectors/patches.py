@@ -145,7 +145,7 @@ def _detector(name: str, summary: str, settings: dict[str, int | float | str]) -
         size=320,
         sides=32,
         least=64,
-        folds=5,
+        folds=10,
         settings=settings,
         scoring={"pixel_statistics": False, "smoothing_sigma_px": 4.0, "score_rule": "top_percent"},
         backbone=True,
