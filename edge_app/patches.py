@@ -9,8 +9,8 @@ Two heads and their sum:
 - *memory*: log distance from the nearest of a few hundred to a few thousand remembered patches, chosen by the greedy
   k-centre rule (Roth, Pemula, Zepeda, Schoelkopf, Brox & Gehler, "Towards Total Recall in Industrial Anomaly
   Detection", CVPR 2022). It knows no places: a texture may lie anywhere.
-- *gaussian*: log Mahalanobis distance from the good patches at the same place (Defard, Setkov, Loesch & Audigier, "PaDiM",
-  ICPR 2021), the covariance held by its largest directions and one remaining variance for all others.
+- *gaussian*: log Mahalanobis distance from the good patches at the same place (Defard, Setkov, Loesch & Audigier,
+  "PaDiM", ICPR 2021), the covariance held by its largest directions and one remaining variance for all others.
 
 Logarithms, because few pictures give the second distance a heavy tail, and the sum would be its alone.
 """
@@ -18,6 +18,8 @@ Logarithms, because few pictures give the second distance a heavy tail, and the 
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -37,6 +39,8 @@ _SHRINKAGE, _SHRINKAGE_FEW, _FEW = 0.1, 0.3, 50
 _SAFE_VARIANCE = 1e-6
 # A patch that is remembered is at distance 0, whose logarithm would drown all others.
 _SAFE_SQUARE = 1e-4
+# What an archive that is cut off, encrypted or packed in an unknown way raises.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class PatchHead:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 head = cls(**{field.name: archive[field.name] for field in fields(cls)})
             head._check()
-        except (ValueError, KeyError, OSError, EOFError, TypeError) as error:
+        except (*_UNREADABLE, ValueError, KeyError, IndexError, TypeError, MemoryError) as error:
             raise BundleError(f"{name}: the patch head cannot be used ({error}); fit the bundle again") from error
         return head
 
@@ -158,9 +162,9 @@ class PatchHead:
         if len(self.words):
             memory = _log_root(self._nearest(fine)[0]).reshape(2 * self.grid, 2 * self.grid)
         if len(self.mean):
-            gaussian = self._mahalanobis(coarse).reshape(self.grid, self.grid)
-            gaussian = cv2.resize(gaussian, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-        return memory, gaussian  # type: ignore[return-value]
+            half = self._mahalanobis(coarse).reshape(self.grid, self.grid)
+            gaussian = np.asarray(cv2.resize(half, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.float32)
+        return memory, gaussian
 
     def anomaly_map(self, features: Float32Array) -> Float32Array:
         """How unusual each place is: the mean of what the heads say, each in spreads of good parts above their mean.

@@ -120,9 +120,9 @@ class Scorer:
     what is normal for it, (raw - mean) / spread of the good parts there, where the bundle has those statistics;
     `two_sided` counts a place that is more alike than it ever is on a good part too, which is how a missing hole
     shows. `score` is map_weight times the highest value that a whole square of `min_defect_side_px` reaches, so that a
-    smaller spot cannot make a part NG by itself (by the rule `max`), or the mean of the highest hundredth of such values
-    (`top_percent`, steadier where every place has its own small noise); and where the model gives a second number, that one's standing among
-    the good parts is added.
+    smaller spot cannot make a part NG by itself (by the rule `max`), or the mean of the highest hundredth of such
+    values (`top_percent`, steadier where every place has its own small noise); and where the model gives a second
+    number, that one's standing among the good parts is added.
 
     A model that gives the map itself comes in by `spread_map`, one that gives a reconstruction by `raw_map`; both are
     smoothed with a Gaussian of `smoothing_sigma_px`.

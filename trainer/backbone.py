@@ -15,6 +15,12 @@ from edge_app.errors import DataError
 
 # Where a network's features are taken: at an eighth of the picture's side, 192 and 256 of them.
 MOBILENET_TAP, SQUEEZENET_TAP = "block_6_expand_relu", "fire5"
+
+
+class NoWeightsError(DataError):
+    """No file of weights was given, and they cannot be fetched."""
+
+
 _SQUEEZENET_FIRES = ((2, 16, 64), (3, 16, 64), (4, 32, 128), (5, 32, 128), (6, 48, 192), (7, 48, 192), (8, 64, 256),
                      (9, 64, 256))  # fmt: skip
 
@@ -80,7 +86,7 @@ def _filled_mobilenet(side: int, weights: Path | None) -> keras.Model:
         # Those of 224 pixels for every size: the ones that Keras has for other sizes are other networks.
         model.set_weights(_mobilenet(224, "imagenet").get_weights())
     except Exception as error:
-        raise DataError(
+        raise NoWeightsError(
             "the ImageNet weights of MobileNetV2 could not be fetched; on a machine without a network give an .h5 file"
             " with --backbone-weights"
         ) from error

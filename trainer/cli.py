@@ -20,7 +20,7 @@ from tqdm import tqdm
 from edge_app import __version__
 from edge_app.errors import DataError, KensaError
 from trainer import table_cli
-from trainer.names import DETECTOR_NAMES
+from trainer.names import AUTO, DETECTOR_NAMES
 from trainer.quiet import native_stderr_held
 
 EXIT_OK, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 4, 130
@@ -36,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="good pictures in, one bundle out")
     fit.add_argument("data", type=Path, help="a folder of good pictures, or the MVTec AD layout")
     fit.add_argument("--out", type=Path, required=True, metavar="X.bundle")
-    fit.add_argument("--detector", choices=DETECTOR_NAMES, default="cae", help="see `trainer detectors`")
+    fit.add_argument("--detector", choices=(AUTO, *DETECTOR_NAMES), default=AUTO,
+                     help="auto chooses how parts are placed and compared; see `trainer detectors`")  # fmt: skip
     fit.add_argument("--product", help="default: the data folder's name")
     fit.add_argument("--size", type=int, help="side of the inspected picture (default: the detector's)")
     fit.add_argument("--loss", choices=("l2", "ssim", "l2+ssim"), help="default: the detector's")
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--align", choices=("none", "template", "crop", "upright"),
                      help="bring each part into place first: onto a template, cut out of its ground, or cut out and"
                      " turned along its long axis (default: the detector's)")  # fmt: skip
-    fit.add_argument("--photometric", choices=("none", "stretch", "gamma"), default="none",
+    fit.add_argument("--photometric", choices=("none", "stretch", "gamma"),
                      help="even out the light of each picture; gamma also lifts what is dark")  # fmt: skip
     fit.add_argument("--precision", choices=("auto", "int8", "int8+float", "int16x8", "dynamic", "float16", "float32"),
                      default="auto", help="auto: the cheapest that keeps the float model's verdicts")  # fmt: skip

@@ -22,10 +22,11 @@ from edge_app.heatmap import encode_png
 from edge_app.manifest import HEAD, MODEL, PATCH_HEAD, Precision
 from edge_app.runtime import describe_model, load_graph, sort_outputs
 from trainer.detector import Network
+from trainer.normal import STATISTICS, Normal, encode_statistics
 from trainer.quiet import native_stderr_held
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "int8+float", "int16x8", "dynamic", "float16", "float32")
-STATISTICS, TEMPLATE, _DRAFT_GOLDEN = "normal_statistics.npy", "template.png", "golden/draft.png"
+TEMPLATE, _DRAFT_GOLDEN = "template.png", "golden/draft.png"
 
 # What the exported model may lose against its float self.
 MAX_FLIPS_SHARE, MAX_AUROC_LOSS, MAX_KERAS_ERROR = 0.02, 0.01, 1e-3
@@ -68,19 +69,6 @@ class Graphs:
 
     model: bytes
     head: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Normal:
-    """What is normal for good parts.
-
-    Attributes:
-        statistics: float32 (2, size, size), mean and spread of each pixel of the raw maps; None where not used.
-        term: mean and spread of the second output; None without one.
-    """
-
-    statistics: Float32Array | None = None
-    term: tuple[float, float] | None = None
 
 
 def export(network: Network, precision: Precision, representative: UInt8Array) -> Graphs:
@@ -219,15 +207,6 @@ def _graph_error(graph: bytes, inputs: Float32Array, expected: list[Any]) -> flo
             # np.fmax and max() would lose a value that is none.
             worst = float(np.maximum(worst, error / max(1.0, np.abs(output).max())))
     return worst
-
-
-def encode_statistics(statistics: Float32Array) -> bytes:
-    """Mean and spread, float32 (2, h, w), as a float16 .npy."""
-    buffer = io.BytesIO()
-    # A spread below float16's smallest normal number would become zero.
-    smallest = float(np.finfo(np.float16).tiny)
-    np.save(buffer, np.stack([statistics[0], np.maximum(statistics[1], smallest)]).astype(np.float16))
-    return buffer.getvalue()
 
 
 def assemble(

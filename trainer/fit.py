@@ -8,7 +8,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +22,8 @@ from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
 from edge_app.manifest import AlignKind, Photometric, Precision
 from edge_app.upright import PoseError
-from trainer import calibrate
-from trainer.cross_score import cross_score, learn_normal, scores_of
+from trainer import auto, calibrate
+from trainer.cross_score import cross_score, learn_normal
 from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.defects import damaged
 from trainer.detector import Detector, Loss, OnEpoch, PatchLearner, Plan, Setting
@@ -42,6 +42,8 @@ from trainer.export import (
 from trainer.exports import export_all, layout_of, seen_by_model
 from trainer.files import write_atomically
 from trainer.golden import choose_golden
+from trainer.names import AUTO
+from trainer.normal import scores_of
 from trainer.place import learn_placement
 from trainer.provenance import created, model_card, provenance
 from trainer.training import Trained, default_epochs, train_all
@@ -70,11 +72,14 @@ SCORING: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything `trainer fit` can be told; the defaults are the command's, None the detector's own."""
+    """Everything `trainer fit` can be told; the defaults are the command's, None the detector's own.
+
+    `tried` is what `auto` tried before it chose the rest, best first; it is only told.
+    """
 
     data: Path
     out: Path
-    detector: str = "cae"
+    detector: str = AUTO
     product: str | None = None
     size: int | None = None
     loss: Loss | None = None
@@ -84,7 +89,7 @@ class Options:
     backbone_weights: Path | None = None
     texture: bool = False
     align: AlignKind | None = None
-    photometric: Photometric = "none"
+    photometric: Photometric | None = None
     precision: Precision | Literal["auto"] = "auto"
     false_reject_rate: float = 0.01
     folds: int | None = None
@@ -102,6 +107,7 @@ class Options:
     term_weight: float | None = None
     score_rule: Literal["max", "top_percent"] | None = None
     min_defect_area_px: float = 4.0
+    tried: tuple[Mapping[str, Any], ...] = ()
 
     def scoring(self, detector: Detector) -> tuple[dict[str, Any], bool]:
         """The manifest's `scoring` that these options and the detector ask for, and whether pixels are learnt."""
@@ -143,11 +149,14 @@ def fit(
         KeyboardInterrupt: stopped; the same call goes on later.
     """
     data_set = open_data_set(options.data)
+    product_name(options)
+    if options.detector == AUTO:
+        options = _chosen(options, data_set, say)
     plan = make_plan(options, len(data_set.train_good))
     calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
     align = _align(options, plan.detector)
     pictures, paths, skipped = load_pictures(data_set.train_good, _loaded_size(align, plan.size), options.skip_bad)
-    placement = learn_placement(align, options.photometric, pictures, plan.size)
+    placement = learn_placement(align, options.photometric or "none", pictures, plan.size)
     if placement.left_out:
         skipped.extend(f"{paths[index]}: {why}" for index, why in placement.left_out.items())
         kept = [index for index in range(len(paths)) if index not in placement.left_out]
@@ -156,7 +165,6 @@ def fit(
         say(f"left out: {line}")
     calibrate.check_enough(len(pictures), options.false_reject_rate)
     source = digest(paths, data_set.root)
-    product_name(options)
     work = options.out.with_name(options.out.name + ".work")
     _open_work(work, plan, options, source)
     on_plan(plan.epochs * (plan.folds + 1))
@@ -173,6 +181,39 @@ def fit(
     write_atomically(options.out, bundle_bytes(fitted.bundle))
     shutil.rmtree(work)
     return fitted
+
+
+def _chosen(options: Options, data_set: DataSet, say: Callable[[str], None]) -> Options:
+    """The options with what `auto` chooses filled in; what was asked for stays.
+
+    Raises:
+        DataError: a picture cannot be read, or an option needs a detector that is named.
+    """
+    for name in ("loss", "epochs", "steps", "texture", "settings"):
+        if getattr(options, name):
+            raise DataError(f"--{'set' if name == 'settings' else name}: name a --detector with it; auto has none")
+    if options.precision == "int8":
+        raise DataError("--precision int8: auto chooses among detectors whose head is in floats; take int8+float")
+    calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
+    step = -(-len(data_set.train_good) // auto.PARTS)
+    frames, _, _ = load_pictures(data_set.train_good[::step], None, options.skip_bad)
+    try:
+        best, *others = auto.choose(frames, options.seed, options.backbone_weights, say)
+    except auto.NoWeightsError as error:
+        if options.backbone_weights is not None:
+            raise
+        say(f"auto: {error}; without them the plain autoencoder `cae` is taken, which misses far more")
+        return replace(options, detector="cae")
+    say(f"auto chose {best.detector}, {best.score_rule}, align {best.align}, light {best.photometric}, {best.size} px")
+    return replace(
+        options,
+        detector=best.detector,
+        size=options.size or best.size,
+        align=options.align or best.align,
+        photometric=options.photometric or best.photometric,
+        score_rule=options.score_rule or best.score_rule,
+        tried=tuple(asdict(trial) for trial in (best, *others)),
+    )
 
 
 def product_name(options: Options) -> str:
@@ -361,17 +402,13 @@ class _Proof:
         draft = self._draft(graphs, normal)
         # With a second number in it the image score has no place on the map's scale.
         plain = draft.bundle.manifest.term is None
-        on_map = threshold.value / self._scoring["map_weight"] if plain else max(found.peaks)
-        pixel = calibrate.pixel_threshold(found.peaks, on_map)
+        map_weight = self._scoring["map_weight"] if plain else None
         moment = created()
         content: dict[str, Any] = {
             "product": product_name(options),
             "sequence": options.sequence if options.sequence is not None else int(moment.timestamp()),
             "created_utc": moment.isoformat(),
-            "thresholds": calibrate.manifest_thresholds(
-                threshold, pixel, options.false_reject_rate, len(trained.pictures), len(trained.folds)
-            ),
-            "display_range": calibrate.display_range(found.typical, on_map),
+            **found.limits(threshold, options.false_reject_rate, len(trained.folds), map_weight),
             "provenance": provenance(_recorded(options), trained.plan, source_sha256),
         }
         scores = scores_of(draft, self._everything)
@@ -393,7 +430,7 @@ class _Proof:
         if data_set.test:
             results = evaluate(assemble(graphs, self._layout, self._scoring, normal, files, **content), data_set)
             content["evaluation"] = results.figures
-        files["MODEL_CARD.md"] = model_card(content, trained.plan).encode()
+        files["MODEL_CARD.md"] = model_card(content).encode()
         bundle = assemble(graphs, self._layout, self._scoring, normal, files, **content)
         return Fitted(bundle, found.scores, trained.losses, results, trained.seconds)
 
@@ -461,7 +498,7 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
         "settings": dict(plan.settings),
         "folds": plan.folds,
         "align": _align(options, plan.detector),
-        "photometric": options.photometric,
+        "photometric": options.photometric or "none",
         "backbone": None if weights is None else str(weights.resolve()),
         "source": source_sha256,
     }

@@ -4,6 +4,7 @@ DETECTOR_NAMES = (
     "cae",
     "ssim_ae",
     "dense_ae",
+    "linear_ae",
     "vae",
     "anogan",
     "feature_dictionary",
@@ -13,12 +14,15 @@ DETECTOR_NAMES = (
     "patch_gaussian",
     "kensa",
 )
+# Chooses among the patch detectors, and how parts are placed and evened out.
+AUTO = "auto"
 # These can be fitted to a texture, in tiles.
 TEXTURE_DETECTORS = ("cae", "ssim_ae")
 # These start from weights that were trained elsewhere.
 BACKBONE_DETECTORS = ("feature_dictionary", "patch_memory", "patch_gaussian", "kensa")
 # These have no training loss to choose.
 WITHOUT_LOSS = (
+    "linear_ae",
     "vae",
     "anogan",
     "feature_dictionary",

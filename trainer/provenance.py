@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_app.domain import utc_now
-from trainer.detector import Plan
+
+if TYPE_CHECKING:
+    from trainer.detector import Plan  # TensorFlow, which a station does without
 
 PACKAGES = ("kensa", "keras", "numpy", "ai-edge-litert")
 SHARES = {"normal_called_good": "normal called GOOD", "anomalous_called_ng": "anomalous called NG"}
@@ -70,14 +72,16 @@ def _source_revision() -> str:
     return done.stdout.strip()
 
 
-def model_card(content: dict[str, Any], plan: Plan) -> str:
+def model_card(content: Mapping[str, Any]) -> str:
     """The bundle's MODEL_CARD.md from the manifest's content."""
-    thresholds, proof, figures = content["thresholds"], content["parity"], content.get("evaluation", {})
+    thresholds, proof, figures = content["thresholds"], content["parity"], content.get("evaluation")
+    origin_of, options = content["provenance"], content["provenance"]["options"]
+    loss, extended_from = options["loss"], options.get("extended_from")
     lines = [
         f"# {content['product']}",
         "",
-        f"Detector `{plan.detector.name}`, {plan.size} x {plan.size} pixels, {proof['precision']},"
-        f" {f'loss {plan.loss}, ' if plan.loss else ''}{plan.epochs} epochs, seed {plan.seed}. Learnt from"
+        f"Detector `{origin_of['detector']}`, {options['size']} x {options['size']} pixels, {proof['precision']},"
+        f" {f'loss {loss}, ' if loss else ''}{options['epochs']} epochs, seed {origin_of['seed']}. Learnt from"
         f" {thresholds['n_good']} good parts.",
         "",
         f"Image threshold {thresholds['image']:.6g} ({thresholds['rule']}, false-reject rate"
@@ -86,6 +90,7 @@ def model_card(content: dict[str, Any], plan: Plan) -> str:
         "",
         f"Against the float model on {proof['n_pictures']} pictures: {proof['label_flips']} verdicts flip, mean score"
         f" error {proof['score_error_mean']:.3g}.",
+        *([f"These figures are of {extended_from}: the model is its, the head was learnt again."] if extended_from else []),
         "",
     ]
     if figures:

@@ -209,20 +209,27 @@ def train_all(
     order = np.random.default_rng(plan.seed).permutation(len(pictures))
     final = _learn(Job(plan, seen, work / "final", on_epoch))
     trained_folds = []
-    shared = isinstance(final.head, PatchLearner)
-    for index in range(plan.folds):
-        # Pictures of a line lie in the order they were taken, each much like the next: a part whose neighbours were
-        # learnt would be scored too well. Where folds cost little there are enough of them to leave out neighbours.
-        blocks = np.array_split(np.arange(len(pictures)), plan.folds)
-        held_out = blocks[index] if shared else np.sort(order[index :: plan.folds])
-        kept = np.setdiff1d(order, held_out)
-        if shared:
+    if isinstance(final.head, PatchLearner):
+        for index, (kept, held_out) in enumerate(neighbours(len(pictures), plan.folds)):
             trained_folds.append((kept, held_out, final))  # only the head differs, and it is learnt at export
             on_epoch(f"fold-{index + 1}-of-{plan.folds}", 1, math.nan)
-            continue
+        return Trained(plan, pictures, placement, final, trained_folds, time.monotonic() - started)
+    for index in range(plan.folds):
+        held_out = np.sort(order[index :: plan.folds])
+        kept = np.setdiff1d(order, held_out)
         job = Job(plan, seen[kept], work / f"fold-{index + 1}-of-{plan.folds}", on_epoch)
         trained_folds.append((kept, held_out, _learn(job)))
     return Trained(plan, pictures, placement, final, trained_folds, time.monotonic() - started)
+
+
+def neighbours(n: int, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Indices kept and held out of each fold, so that neighbours are held out together.
+
+    Pictures of a line lie in the order they were taken, each much like the next: a part whose neighbours were learnt
+    would be scored too well.
+    """
+    everything = np.arange(n)
+    return [(np.setdiff1d(everything, block), block) for block in np.array_split(everything, folds)]
 
 
 def _learn(job: Job) -> Network:

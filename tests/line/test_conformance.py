@@ -30,12 +30,12 @@ from edge_app.bundle import read_bundle
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector, check_golden
 from trainer import names
-from trainer.cross_score import scores_of
 from trainer.data import load_pictures, open_data_set
 from trainer.defects import damaged
 from trainer.detectors import DETECTORS
 from trainer.evaluate import evaluate
 from trainer.fit import fit
+from trainer.normal import scores_of
 
 # The first to ask waits for those before it.
 pytestmark = pytest.mark.timeout(400)
