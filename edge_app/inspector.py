@@ -170,6 +170,14 @@ class Inspector:
         self.model.invoke()
         return self.model.output_features()
 
+    def found_in(self, features: Float32Array) -> Found:
+        """What `found` would give, from what `features` gave: a patch head alone is run.
+
+        Raises:
+            ValueError: the bundle has no patch head.
+        """
+        return Found(self._scorer.spread_map(self.model.map_of(features)), 0.0)
+
     def middle_in_frame(self, image_rgb: UInt8Array) -> Box:
         """Where on a frame the middle of what the model sees of it lies, half as wide and half as high.
 

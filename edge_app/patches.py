@@ -32,8 +32,6 @@ import numpy.typing as npt
 from edge_app.domain import Float32Array
 from edge_app.errors import BundleError
 
-# The k-centre rule sees no more patches than this: beyond it, time grows and the words hardly change.
-_PATCHES = 30_000
 # Of the mean variance, added to every direction: few pictures know little of the small ones.
 _SHRINKAGE, _SHRINKAGE_FEW, _FEW = 0.1, 0.3, 50
 _SAFE_VARIANCE = 1e-6
@@ -52,12 +50,14 @@ class HeadPlan:
         rank: directions of the covariance at each place that are kept; 0 for no Gaussian.
         places: judge each place of both maps against its own good parts too.
         seed: of the choice of patches.
+        patches: the words are chosen among so many; with more of them time grows and the words hardly change.
     """
 
     words: int = 1000
     rank: int = 32
     places: bool = True
     seed: int = 0
+    patches: int = 30_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,7 +332,7 @@ def _remember(
     side = 2 * features.shape[1]
     places = side * side
     rng = np.random.default_rng(plan.seed)
-    each = min(places, max(1, _PATCHES // len(kept)))
+    each = min(places, max(1, plan.patches // len(kept)))
     values, sources = [], []
     for index in kept:
         chosen = np.sort(rng.choice(places, each, replace=False))
@@ -357,23 +357,21 @@ def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.ND
     shrinkage = _SHRINKAGE_FEW if n < _FEW else _SHRINKAGE
     rank = min(rank, n - 1, coarse)
     mean = at_places.mean(axis=0)
-    directions = np.zeros((places, rank, coarse), np.float16)
-    variance = np.empty(places, np.float32)
-    for place in range(places):
-        away = (at_places[:, place] - mean[place]).astype(np.float64) / np.sqrt(max(1, n - 1))
-        # The smaller of the two matrices with the same eigenvalues.
-        small = n < coarse
-        eigenvalues, vectors = np.linalg.eigh(away @ away.T if small else away.T @ away)
-        top = np.argsort(eigenvalues)[::-1][:rank]
-        values = np.maximum(eigenvalues[top], 0)
-        total = float(np.maximum(eigenvalues, 0).sum())
-        rest = (total - values.sum()) / max(1, coarse - rank)
-        variance[place] = max(shrinkage * total / coarse + rest, _SAFE_VARIANCE)
-        rows = vectors[:, top].T
-        if small:
-            rows = rows @ away / np.sqrt(np.maximum(values, 1e-12))[:, np.newaxis]
-        directions[place] = rows * np.sqrt(values / (values + variance[place]))[:, np.newaxis]
-    return mean.astype(np.float32), directions, variance
+    away = np.ascontiguousarray((at_places - mean).transpose(1, 0, 2)) / np.float32(np.sqrt(max(1, n - 1)))
+    # The smaller of the two matrices with the same eigenvalues; ascending, so the largest come last.
+    small = n < coarse
+    across = away.transpose(0, 2, 1)
+    eigenvalues, vectors = np.linalg.eigh(away @ across if small else across @ away)
+    eigenvalues = np.maximum(eigenvalues, 0)
+    values = eigenvalues[:, eigenvalues.shape[1] - rank :]
+    rows = vectors[:, :, vectors.shape[2] - rank :].transpose(0, 2, 1)
+    if small:
+        rows = rows @ away / np.sqrt(np.maximum(values, 1e-12))[:, :, np.newaxis]
+    total = eigenvalues.sum(axis=1)
+    rest = (total - values.sum(axis=1)) / max(1, coarse - rank)
+    variance = np.maximum(shrinkage * total / coarse + rest, _SAFE_VARIANCE).astype(np.float32)
+    share = np.sqrt(values / (values + variance[:, np.newaxis]))
+    return mean.astype(np.float32), (rows * share[:, :, np.newaxis]).astype(np.float16), variance
 
 
 def _normal(maps: Float32Array, places: bool) -> Float32Array:

@@ -107,7 +107,7 @@ class TfliteModel:
     def output_map(self) -> Float32Array:
         """The anomaly map in real units, float32 (h', w'); of one pixel where the graph gives a score."""
         if self._patches is not None:
-            return self._patches.anomaly_map(self.output_features())
+            return self.map_of(self.output_features())
         stored = self._output_view() if self._head is None else self._head_view()
         values = real_values(stored, self._output) if self._head is None else np.array(stored)
         return values.reshape(1, 1) if self._kind == "score" else values[0, :, :, 0]
@@ -116,6 +116,16 @@ class TfliteModel:
         """The features in real units, float32 without the batch's axis."""
         values: Float32Array = real_values(self._output_view(), self._output)[0]
         return values
+
+    def map_of(self, features: Float32Array) -> Float32Array:
+        """The anomaly map that the bundle's patch head makes of features from `output_features`, float32 (h', w').
+
+        Raises:
+            ValueError: the bundle has no such head.
+        """
+        if self._patches is None:
+            raise ValueError("this model has no patch head")
+        return self._patches.anomaly_map(features)
 
     def output_term(self) -> float:
         """The second output in real units; 0 where there is none."""

@@ -34,7 +34,7 @@ from trainer.training import neighbours
 __all__ = ["PARTS", "NoWeightsError", "Trial", "choose"]
 
 PARTS = 60
-_FOLDS, _WORDS, _AT_ONCE = 10, 400, 8
+_FOLDS, _WORDS, _PATCHES, _AT_ONCE = 10, 200, 8_000, 8
 # Another way must be better by so much: less is chance with so few parts.
 _MARGIN = 0.01
 _HEADS = {"kensa": (0, 1), "patch_memory": (0,), "patch_gaussian": (1,)}
@@ -149,7 +149,9 @@ class _Bench:
 
         features = described(placement.pictures)
         folds = neighbours(len(kept), min(_FOLDS, len(kept)))
-        learnt = learn_heads(features, network.head.gains, HeadPlan(_WORDS, 32, seed=self._seed), folds)
+        learnt = learn_heads(
+            features, network.head.gains, HeadPlan(_WORDS, 32, seed=self._seed, patches=_PATCHES), folds
+        )
         head_of = {int(n): head for head, (_, out) in zip(learnt.folds, folds, strict=True) for n in out}
         good = [_unusual(head_of[number], features[number]) for number in range(len(kept))]
         broken, unplaced = self._placed_broken(placement, photometric, size, place)

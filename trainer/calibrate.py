@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from edge_app.errors import DataError
+from edge_app.manifest import Thresholds
 
 # From so many scores on, the highest ones themselves are steady enough to be the threshold.
 _CONFORMAL_FROM = 99
@@ -103,6 +104,17 @@ def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rat
     at_or_over = int(np.sum(values >= value))
     bound = 1.0 if at_or_over >= n else float(stats.beta.ppf(_BOUND_CONFIDENCE, at_or_over + 1, n - at_or_over))
     return ImageThreshold(value, rule, rate, bound, sufficient, enough)
+
+
+def shortfall(thresholds: Thresholds) -> str | None:
+    """A line for the user where there were too few good parts for the asked rate; else None."""
+    if thresholds.sufficient:
+        return None
+    return (
+        f"insufficient: {thresholds.n_good} good parts, at least {MIN_GOOD_PARTS} are needed for a false-reject rate of"
+        f" {thresholds.asked_false_reject_rate:.3g} ({thresholds.enough_good_parts} without a fitted tail); the"
+        f" threshold is set for {thresholds.false_reject_rate:.3g}"
+    )
 
 
 def _pareto_quantile(ascending: npt.NDArray[np.float64], rate: float) -> float:

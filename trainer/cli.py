@@ -79,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
                      help="smallest defect, in pixels of the model's picture")  # fmt: skip
     fit.set_defaults(handler=_fit)
 
+    extend = commands.add_parser("extend", help="a bundle with a patch head learns good parts, without TensorFlow")
+    extend.add_argument("bundle", type=Path, help="of patch_memory, patch_gaussian or kensa; it is not changed")
+    extend.add_argument("data", type=Path, help="all good pictures, those that the bundle has learnt from too")
+    extend.add_argument("--out", type=Path, required=True, metavar="NEW.bundle")
+    extend.add_argument("--false-reject-rate", type=float, metavar="RATE", help="default: the bundle's")
+    extend.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
+    extend.set_defaults(handler=_extend)
+
     evaluate = commands.add_parser("evaluate", help="AUROC, AUPRO and shares of right verdicts on labelled parts")
     evaluate.add_argument("bundle", type=Path)
     evaluate.add_argument("data", type=Path, help="MVTec AD layout, with test/good and test/<defect>")
@@ -147,6 +155,20 @@ def _fit(arguments: argparse.Namespace) -> int:
 
         print(f"report: {write_report(fitted, arguments.report)}")
     _print_bundle(fitted.bundle.manifest.model_dump(mode="json"), options.out)
+    return EXIT_OK
+
+
+def _extend(arguments: argparse.Namespace) -> int:
+    from trainer.data import open_data_set
+    from trainer.extend import extend
+
+    n_good = len(open_data_set(arguments.data).train_good)
+    with tqdm(total=n_good, unit="part", dynamic_ncols=True, file=sys.stderr) as bar:
+        bundle = extend(
+            arguments.bundle, arguments.data, arguments.out, arguments.false_reject_rate, arguments.skip_bad,
+            bar.update, lambda line: bar.write(line, file=sys.stderr),
+        )  # fmt: skip
+    _print_bundle(bundle.manifest.model_dump(mode="json"), arguments.out)
     return EXIT_OK
 
 

@@ -41,7 +41,7 @@ from trainer.export import (
 )
 from trainer.exports import export_all, layout_of, seen_by_model
 from trainer.files import write_atomically
-from trainer.golden import choose_golden
+from trainer.golden import LEAST_TOLERANCE, choose_golden
 from trainer.names import AUTO
 from trainer.normal import scores_of
 from trainer.place import learn_placement
@@ -52,8 +52,6 @@ from trainer.training import Trained, default_epochs, train_all
 TILE, TEXTURE_SIZE = 128, 256
 # So many good parts are damaged on purpose for the proof.
 _DAMAGED = 24
-# Of a golden sample's score, where the threshold is near 0.
-_LEAST_TOLERANCE = 1e-4
 
 
 # What a detector's `scoring` and the options may change.
@@ -171,13 +169,8 @@ def fit(
     trained = train_all(plan, pictures, work, on_epoch, placement)
     fitted = make_bundle(trained, options, data_set, source, say)
     fitted.skipped = skipped
-    thresholds = fitted.bundle.manifest.thresholds
-    if not thresholds.sufficient:
-        say(
-            f"insufficient: {len(pictures)} good parts, at least {calibrate.MIN_GOOD_PARTS} are needed for a"
-            f" false-reject rate of {options.false_reject_rate:.3g} ({thresholds.enough_good_parts} without a fitted"
-            f" tail); the threshold is set for {thresholds.false_reject_rate:.3g}"
-        )
+    if warning := calibrate.shortfall(fitted.bundle.manifest.thresholds):
+        say(warning)
     write_atomically(options.out, bundle_bytes(fitted.bundle))
     shutil.rmtree(work)
     return fitted
@@ -423,7 +416,7 @@ class _Proof:
         }  # fmt: skip
         files = dict(trained.final.files)
         content["golden"] = choose_golden(
-            scores, self._labels, threshold.value, _LEAST_TOLERANCE, ".png",
+            scores, self._labels, threshold.value, LEAST_TOLERANCE, ".png",
             lambda index: encode_png(self._everything[index]), files,
         )  # fmt: skip
         results = None

@@ -13,6 +13,8 @@ from edge_app.errors import DataError
 
 # A golden score may differ by this share of the threshold between machines; a wrong model is far outside.
 _TOLERANCE_SHARE = 0.02
+# Of a golden picture's score, where the threshold is near 0.
+LEAST_TOLERANCE = 1e-4
 
 
 def choose_golden(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ class Normal:
     term: tuple[float, float] | None = None
 
 
-@dataclass(slots=True)
 class CrossScores:
     """Of each of `n` good parts, from a model that did not see it.
 
@@ -39,13 +38,8 @@ class CrossScores:
         typical: value that 5 % of the map's pixels exceed.
     """
 
-    n: int
-    scores: list[float] = field(init=False)
-    peaks: list[float] = field(init=False)
-    typical: list[float] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.scores, self.peaks, self.typical = ([0.0] * self.n for _ in range(3))
+    def __init__(self, n: int) -> None:
+        self.scores, self.peaks, self.typical = [0.0] * n, [0.0] * n, [0.0] * n
 
     def judge(self, index: int, inspector: Inspector, found: Found) -> None:
         """Fill in one part.
@@ -74,9 +68,19 @@ class CrossScores:
         on_map = max(self.peaks) if map_weight is None else threshold.value / map_weight
         pixel = calibrate.pixel_threshold(self.peaks, on_map)
         return {
-            "thresholds": calibrate.manifest_thresholds(threshold, pixel, asked_rate, self.n, folds),
+            "thresholds": calibrate.manifest_thresholds(threshold, pixel, asked_rate, len(self.scores), folds),
             "display_range": calibrate.display_range(self.typical, on_map),
         }
+
+
+def neighbours(n: int, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Indices kept and held out of each fold, so that neighbours are held out together.
+
+    Pictures of a line lie in the order they were taken, each much like the next: a part whose neighbours were learnt
+    would be scored too well.
+    """
+    everything = np.arange(n)
+    return [(np.setdiff1d(everything, block), block) for block in np.array_split(everything, folds)]
 
 
 def normal_of(found: Iterable[Found], has_term: bool, use_statistics: bool) -> Normal:

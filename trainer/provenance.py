@@ -90,9 +90,10 @@ def model_card(content: Mapping[str, Any]) -> str:
         "",
         f"Against the float model on {proof['n_pictures']} pictures: {proof['label_flips']} verdicts flip, mean score"
         f" error {proof['score_error_mean']:.3g}.",
-        *([f"These figures are of {extended_from}: the model is its, the head was learnt again."] if extended_from else []),
         "",
     ]
+    if extended_from:
+        lines[-1:] = [f"That is the proof of {extended_from}: the model is its own, all else was learnt again.", ""]
     if figures:
         lines.append(f"On {figures['n_normal']} normal and {figures['n_anomalous']} anomalous test parts:")
         lines += estimate_lines(figures, {"image_auroc": "image AUROC", **SHARES})

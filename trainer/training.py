@@ -17,6 +17,7 @@ import numpy as np
 from edge_app.domain import Float32Array, UInt8Array
 from trainer.detector import Detector, Job, Network, OnEpoch, PatchLearner, Plan
 from trainer.layers import loss_function
+from trainer.normal import neighbours
 from trainer.place import Placement
 
 # Few pictures: many short epochs; many pictures: enough of them that every one is seen a few times.
@@ -220,16 +221,6 @@ def train_all(
         job = Job(plan, seen[kept], work / f"fold-{index + 1}-of-{plan.folds}", on_epoch)
         trained_folds.append((kept, held_out, _learn(job)))
     return Trained(plan, pictures, placement, final, trained_folds, time.monotonic() - started)
-
-
-def neighbours(n: int, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Indices kept and held out of each fold, so that neighbours are held out together.
-
-    Pictures of a line lie in the order they were taken, each much like the next: a part whose neighbours were learnt
-    would be scored too well.
-    """
-    everything = np.arange(n)
-    return [(np.setdiff1d(everything, block), block) for block in np.array_split(everything, folds)]
 
 
 def _learn(job: Job) -> Network:

@@ -6,8 +6,19 @@ import keras
 import numpy as np
 import pytest
 
+from edge_app.errors import DataError
 from trainer.detector import Detector, Job, Plan
-from trainer.detectors import DETECTORS, cae, dense_ae, feature_dictionary, ssim_ae, texture_gmm, vae, variation_model
+from trainer.detectors import (
+    DETECTORS,
+    cae,
+    dense_ae,
+    feature_dictionary,
+    linear_ae,
+    ssim_ae,
+    texture_gmm,
+    vae,
+    variation_model,
+)
 from trainer.layers import grey
 
 CAE_LAYERS = [
@@ -102,6 +113,31 @@ def test_variation_model_is_the_two_thresholds(tmp_path: Path) -> None:
     expected = (np.abs(picture - pictures.mean(axis=0)) / limit).max(axis=2)
     found = model.predict_on_batch(picture[np.newaxis].astype(np.float32) / 255)[0, :, :, 0]
     assert np.allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("components", [3, 50])
+def test_linear_ae_is_the_projection_onto_the_principal_components(components: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    # Three ways in which parts differ much, and noise.
+    ways = rng.standard_normal((20, 3)) @ rng.normal(0, 15, (3, 16 * 16 * 3))
+    levels = 128 + ways + rng.normal(0, 2, ways.shape)
+    pictures = np.clip(levels, 0, 255).astype(np.uint8).reshape(20, 16, 16, 3)
+    model = linear_ae.learn(_job(DETECTORS["linear_ae"], tmp_path, pictures, components=components)).model
+    values = pictures.reshape(20, -1) / 255.0
+    mean = values.mean(axis=0)
+    rows = np.linalg.svd(values - mean, full_matrices=False)[2][: min(components, 19)]
+    unseen = rng.random((1, 16, 16, 3), np.float32)
+    expected = mean + (unseen.reshape(-1) - mean) @ rows.T @ rows
+    found = model.predict_on_batch(unseen).reshape(-1)
+    assert np.allclose(found, expected, atol=1e-3)
+
+
+def test_linear_ae_needs_a_component(tmp_path: Path) -> None:
+    pictures = np.zeros((4, 16, 16, 3), np.uint8)
+    with pytest.raises(DataError, match="components 0: give at least 1"):
+        linear_ae.learn(_job(DETECTORS["linear_ae"], tmp_path, pictures, components=0))
+    model = linear_ae.learn(_job(DETECTORS["linear_ae"], tmp_path, pictures)).model
+    assert np.isfinite(model.predict_on_batch(np.ones((1, 16, 16, 3), np.float32))).all(), "parts that are all alike"
 
 
 def test_texture_gmm_is_the_mixture_of_scikit_learn(tmp_path: Path) -> None:

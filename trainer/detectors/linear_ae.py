@@ -26,7 +26,9 @@ def learn(job: Job) -> Network:
         raise DataError(f"linear_ae: components {components}: give at least 1")
     side = job.plan.side
     values = job.pictures.reshape(len(job.pictures), -1).astype(np.float32) / np.float32(255)
-    found = PCA(min(components, len(values) - 1), svd_solver="randomized", random_state=job.plan.seed).fit(values)
+    found = PCA(min(components, len(values) - 1), svd_solver="randomized", random_state=job.plan.seed)
+    with np.errstate(invalid="ignore"):  # the share of each component, where all pictures are the same
+        found.fit(values)
     # In whole numbers all components share one scale, and the small ones would drown in its rounding.
     gain = np.sqrt(np.sqrt(np.maximum(found.explained_variance_, found.explained_variance_[0] * 1e-4 + 1e-12)))
     encode = found.components_.T / gain

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from scipy import linalg
 
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
@@ -88,8 +89,9 @@ class _Components:
         scales = [1 / np.sqrt(max(float(values.var(axis=0).sum()), 1e-12)) for values in layers_patches]
         scaled = np.concatenate([v * s for v, s in zip(layers_patches, scales, strict=True)], axis=1).astype(np.float64)
         mean = scaled.mean(axis=0)
-        eigenvalues, vectors = np.linalg.eigh(np.cov(scaled.T))
-        top = np.argsort(eigenvalues)[::-1][:most]
+        most, channels = min(most, scaled.shape[1]), scaled.shape[1]
+        eigenvalues, vectors = linalg.eigh(np.cov(scaled.T), subset_by_index=(channels - most, channels - 1))
+        top = np.arange(most)[::-1]
         # A component nearly without spread would be blown up beyond all bounds.
         spread = np.sqrt(np.maximum(eigenvalues[top], eigenvalues[top[0]] * 1e-4 + 1e-12))
         self.gain = np.sqrt(spread).astype(np.float32)
