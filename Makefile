@@ -40,7 +40,7 @@ demo: $(READY)
 demo-model: $(READY)
 	rm -rf $(LINE_DATA)
 	$(BIN)/trainer draw-line $(LINE_DATA) --good 400 --test 200
-	$(BIN)/trainer fit $(LINE_DATA) --product demo --epochs 30 --seed 1 --out models/demo.bundle --report build/demo-report
+	$(BIN)/trainer fit $(LINE_DATA) --detector cae --product demo --epochs 30 --seed 1 --out models/demo.bundle --report build/demo-report
 
 check: $(READY)
 	$(BIN)/ruff check .

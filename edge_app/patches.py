@@ -353,7 +353,7 @@ def _remember(
 
 def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.NDArray[np.float16], Float32Array]:
     """Mean, directions and remaining variance of each place, from float32 (N, places, coarse)."""
-    n, places, coarse = at_places.shape
+    n, _, coarse = at_places.shape
     shrinkage = _SHRINKAGE_FEW if n < _FEW else _SHRINKAGE
     rank = min(rank, n - 1, coarse)
     mean = at_places.mean(axis=0)
@@ -371,7 +371,9 @@ def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.ND
     rest = (total - values.sum(axis=1)) / max(1, coarse - rank)
     variance = np.maximum(shrinkage * total / coarse + rest, _SAFE_VARIANCE).astype(np.float32)
     share = np.sqrt(values / (values + variance[:, np.newaxis]))
-    return mean.astype(np.float32), (rows * share[:, :, np.newaxis]).astype(np.float16), variance
+    # In the order in which they will be read back: in another one, sums would differ in their last bits.
+    directions = (rows * share[:, :, np.newaxis]).astype(np.float16, order="C")
+    return mean.astype(np.float32), directions, variance
 
 
 def _normal(maps: Float32Array, places: bool) -> Float32Array:

@@ -8,7 +8,7 @@ or figure of the bundle ever sees one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,6 +35,8 @@ __all__ = ["PARTS", "NoWeightsError", "Trial", "choose"]
 
 PARTS = 60
 _FOLDS, _WORDS, _PATCHES, _AT_ONCE = 10, 200, 8_000, 8
+# A picture of half the area: it takes half the time on the line.
+_SMALLER = 224
 # Another way must be better by so much: less is chance with so few parts.
 _MARGIN = 0.01
 _HEADS = {"kensa": (0, 1), "patch_memory": (0,), "patch_gaussian": (1,)}
@@ -71,6 +73,10 @@ def choose(
     seed: int,
     backbone_weights: Path | None,
     say: Callable[[str], None] = lambda line: None,
+    *,
+    align: AlignKind | None = None,
+    photometric: Photometric | None = None,
+    size: int | None = None,
 ) -> list[Trial]:
     """Try the ways one after the other: placing, light, size, each with every head and rule.
 
@@ -79,25 +85,24 @@ def choose(
         seed: of the defects and the heads; the same gives the same choice.
         backbone_weights: see `Plan`.
         say: called with a line for each way that was tried or could not be.
+        align: how parts are placed, where that is not to be chosen; `photometric` and `size` likewise.
 
     Returns:
         all trials, the chosen one first.
 
     Raises:
         NoWeightsError: no ImageNet weights.
+        DataError: the parts cannot be placed as asked, or the size cannot be.
     """
     chosen = frames[:: max(1, -(-len(frames) // PARTS))]
     bench = _Bench(chosen, seed, backbone_weights, say)
-    best: Trial | None = None
-    stages: list[Callable[[Trial], Iterator[tuple[AlignKind, Photometric, int]]]] = [
-        lambda _: iter([("crop", "none", KENSA.size), ("upright", "none", KENSA.size)]),
-        lambda at: iter([(at.align, "stretch", at.size), (at.align, "gamma", at.size)]),
-        lambda at: iter([(at.align, at.photometric, 224)]),
-    ]
-    best = bench.best_of([("none", "none", KENSA.size)], None)
-    assert best is not None  # as it lies, every part can be placed
-    for stage in stages:
-        best = bench.best_of(list(stage(best)), best)
+    best = bench.best_of([(align or "none", photometric or "none", size or KENSA.size)], None)
+    if align is None:
+        best = bench.best_of([("crop", best.photometric, best.size), ("upright", best.photometric, best.size)], best)
+    if photometric is None:
+        best = bench.best_of([(best.align, "stretch", best.size), (best.align, "gamma", best.size)], best)
+    if size is None:
+        best = bench.best_of([(best.align, best.photometric, _SMALLER)], best)
     return [best, *(trial for trial in bench.trials if trial is not best)]
 
 
@@ -119,6 +124,8 @@ class _Bench:
             try:
                 placement = learn_placement(align, photometric, self._frames, size)
             except DataError as error:
+                if best is None:  # it was asked for
+                    raise
                 self._say(f"auto: {align} cannot be used ({error})")
                 continue
             tried = self._tried(align, photometric, size, placement)

@@ -1,4 +1,4 @@
-"""Good parts for a bundle with a patch head: all but its model is learnt again, in seconds and without TensorFlow."""
+"""Good parts for a bundle with a patch head: all but its model is learnt again, without gradients or TensorFlow."""
 
 from __future__ import annotations
 

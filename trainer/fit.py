@@ -28,6 +28,7 @@ from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.defects import damaged
 from trainer.detector import Detector, Loss, OnEpoch, PatchLearner, Plan, Setting
 from trainer.detectors import DETECTORS
+from trainer.detectors.patches import KENSA
 from trainer.evaluate import Results, evaluate
 from trainer.export import (
     MAX_FLIPS_SHARE,
@@ -52,6 +53,8 @@ from trainer.training import Trained, default_epochs, train_all
 TILE, TEXTURE_SIZE = 128, 256
 # So many good parts are damaged on purpose for the proof.
 _DAMAGED = 24
+# So many parts in place are shown.
+_SHOWN_PLACED = 8
 
 
 # What a detector's `scoring` and the options may change.
@@ -121,7 +124,12 @@ class Options:
 
 @dataclass(slots=True)
 class Fitted:
-    """A finished bundle, and what a report of it shows."""
+    """A finished bundle, and what a report of it shows.
+
+    Attributes:
+        good_scores: of each good part, from a model that did not see it; its file stands in `good_paths`.
+        placed: uint8 (n, size, size, 3), the first good parts in place; empty where they are judged as they lie.
+    """
 
     bundle: ModelBundle
     good_scores: list[float]
@@ -129,6 +137,8 @@ class Fitted:
     results: Results | None
     training_seconds: float
     skipped: list[str] = field(default_factory=list)
+    good_paths: list[Path] = field(default_factory=list)
+    placed: UInt8Array | None = None
 
 
 def fit(
@@ -168,7 +178,9 @@ def fit(
     on_plan(plan.epochs * (plan.folds + 1))
     trained = train_all(plan, pictures, work, on_epoch, placement)
     fitted = make_bundle(trained, options, data_set, source, say)
-    fitted.skipped = skipped
+    fitted.skipped, fitted.good_paths = skipped, paths
+    if placement.align:
+        fitted.placed = placement.pictures[:_SHOWN_PLACED]
     if warning := calibrate.shortfall(fitted.bundle.manifest.thresholds):
         say(warning)
     write_atomically(options.out, bundle_bytes(fitted.bundle))
@@ -188,10 +200,15 @@ def _chosen(options: Options, data_set: DataSet, say: Callable[[str], None]) -> 
     if options.precision == "int8":
         raise DataError("--precision int8: auto chooses among detectors whose head is in floats; take int8+float")
     calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
+    if options.size is not None and (options.size % KENSA.sides or not KENSA.least <= options.size <= KENSA.most):
+        raise DataError(f"--size {options.size}: auto takes {KENSA.least} to {KENSA.most} in steps of {KENSA.sides}")
     step = -(-len(data_set.train_good) // auto.PARTS)
     frames, _, _ = load_pictures(data_set.train_good[::step], None, options.skip_bad)
     try:
-        best, *others = auto.choose(frames, options.seed, options.backbone_weights, say)
+        best, *others = auto.choose(
+            frames, options.seed, options.backbone_weights, say,
+            align=options.align, photometric=options.photometric, size=options.size,
+        )  # fmt: skip
     except auto.NoWeightsError as error:
         if options.backbone_weights is not None:
             raise
@@ -201,9 +218,9 @@ def _chosen(options: Options, data_set: DataSet, say: Callable[[str], None]) -> 
     return replace(
         options,
         detector=best.detector,
-        size=options.size or best.size,
-        align=options.align or best.align,
-        photometric=options.photometric or best.photometric,
+        size=best.size,
+        align=best.align,
+        photometric=best.photometric,
         score_rule=options.score_rule or best.score_rule,
         tried=tuple(asdict(trial) for trial in (best, *others)),
     )

@@ -47,6 +47,9 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
         reconstructions=_reconstructions(fitted),
         roc=as_uri(_roc(fitted)) if manifest.evaluation and manifest.evaluation.image_auroc else None,
         galleries=_galleries(fitted),
+        trials=manifest.provenance.options.get("tried", ()),
+        suspects=_suspects(fitted),
+        placed=_placed(fitted),
         seconds=fitted.training_seconds,
         skipped=fitted.skipped,
     )
@@ -149,6 +152,19 @@ def _galleries(fitted: Fitted) -> list[dict[str, Any]]:
         for title, members in chosen
         if members
     ]
+
+
+def _suspects(fitted: Fitted) -> list[dict[str, Any]]:
+    """The good parts that the others find strangest: a bad one that hides among them is one of these."""
+    pairs = sorted(zip(fitted.good_scores, fitted.good_paths, strict=False), key=lambda pair: -pair[0])[:_GALLERY]
+    return [{"name": path.name, "score": score, "plain": _thumbnail(read_picture(path))} for score, path in pairs]
+
+
+def _placed(fitted: Fitted) -> list[dict[str, str]]:
+    if fitted.placed is None:
+        return []
+    pairs = zip(fitted.good_paths, fitted.placed, strict=False)
+    return [{"plain": _thumbnail(read_picture(path)), "placed": _thumbnail(picture)} for path, picture in pairs]
 
 
 def _tile(bundle: ModelBundle, part: TestPart, found: Inspection) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from shared_data import shared_path
 from edge_app.bundle import read_bundle
 from edge_app.inspector import Inspector, check_golden
 
-FIT = ("--size", "64", "--epochs", "6", "--false-reject-rate", "0.05", "--folds", "2")
+FIT = ("--detector", "cae", "--size", "64", "--epochs", "6", "--false-reject-rate", "0.05", "--folds", "2")
 ENVIRONMENT = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
