@@ -85,7 +85,9 @@ def choose(
         seed: of the defects and the heads; the same gives the same choice.
         backbone_weights: see `Plan`.
         say: called with a line for each way that was tried or could not be.
-        align: how parts are placed, where that is not to be chosen; `photometric` and `size` likewise.
+        align: how parts are placed, where that is not to be chosen.
+        photometric: how the light is evened out, likewise.
+        size: side of the model's picture, likewise.
 
     Returns:
         all trials, the chosen one first.
@@ -185,7 +187,8 @@ class _Bench:
         self, placement: Placement, photometric: Photometric, size: int, place: dict[int, int]
     ) -> tuple[list[tuple[int, UInt8Array]], int]:
         given = InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size)
-        placer = make_placer(given, AlignSpec.model_validate(placement.align), None)
+        named = {} if placement.template is None else {"template": "template.png"}
+        placer = make_placer(given, AlignSpec.model_validate({**placement.align, **named}), placement.template)
         found, unplaced = [], 0
         for index, frame in self._broken:
             if index not in place:
