@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--sequence", type=int, help="place in the product's history (default: the time in seconds)")
     fit.add_argument("--report", type=Path, metavar="DIR", help="write report.html here")
     fit.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
+    fit.add_argument("--trim", action="store_true",
+                     help="leave out good pictures that are far unlike all others; each is told")  # fmt: skip
     fit.add_argument("--allow-parity-loss", action="store_true", help="ship a model that loses verdicts; recorded")
     fit.add_argument("--channels", choices=("colour", "grey"), help="of the reconstruction that are compared")
     fit.add_argument("--ssim-weight", type=float, help="of 1 - SSIM in the anomaly map")

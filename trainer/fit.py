@@ -108,6 +108,7 @@ class Options:
     term_weight: float | None = None
     score_rule: Literal["max", "top_percent"] | None = None
     min_defect_area_px: float = 4.0
+    trim: bool = False
     tried: tuple[Mapping[str, Any], ...] = ()
 
     def scoring(self, detector: Detector) -> tuple[dict[str, Any], bool]:
@@ -175,8 +176,18 @@ def fit(
     source = digest(paths, data_set.root)
     work = options.out.with_name(options.out.name + ".work")
     _open_work(work, plan, options, source)
-    on_plan(plan.epochs * (plan.folds + 1))
+    on_plan(plan.epochs * (plan.folds + 1) * (2 if options.trim else 1))
     trained = train_all(plan, pictures, work, on_epoch, placement)
+    if options.trim and (odd := _odd_ones(trained, options)):
+        for index, score in odd.items():
+            skipped.append(f"{paths[index]}: unlike the other good parts (score {score:.4g}), left out by --trim")
+            say(skipped[-1])
+        kept = [index for index in range(len(paths)) if index not in odd]
+        pictures, paths = pictures[kept], [paths[index] for index in kept]
+        calibrate.check_enough(len(pictures), options.false_reject_rate)
+        placement = replace(placement, pictures=placement.pictures[kept])
+        source = digest(paths, data_set.root)
+        trained = train_all(plan, pictures, work / "trimmed", on_epoch, placement)
     fitted = make_bundle(trained, options, data_set, source, say)
     fitted.skipped, fitted.good_paths = skipped, paths
     if placement.align:
@@ -186,6 +197,13 @@ def fit(
     write_atomically(options.out, bundle_bytes(fitted.bundle))
     shutil.rmtree(work)
     return fitted
+
+
+def _odd_ones(trained: Trained, options: Options) -> dict[int, float]:
+    """Cross-scores of the good parts that are unlike the others, by index."""
+    scoring, use_statistics = options.scoring(trained.plan.detector)
+    scores = cross_score(trained, export_all(trained, "float32"), scoring, use_statistics).scores
+    return {index: scores[index] for index in calibrate.odd_ones(scores)}
 
 
 def _chosen(options: Options, data_set: DataSet, say: Callable[[str], None]) -> Options:
@@ -509,6 +527,7 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
         "folds": plan.folds,
         "align": _align(options, plan.detector),
         "photometric": options.photometric or "none",
+        "trim": options.trim,
         "backbone": None if weights is None else str(weights.resolve()),
         "source": source_sha256,
     }

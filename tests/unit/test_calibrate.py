@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_app.errors import DataError
-from trainer.calibrate import check_enough, display_range, image_threshold, parts_needed, pixel_threshold
+from trainer.calibrate import check_enough, display_range, image_threshold, odd_ones, parts_needed, pixel_threshold
 
 
 @pytest.mark.parametrize(("rate", "needed"), [(0.01, 99), (0.05, 19), (0.1, 9), (0.5, 1)])
@@ -87,3 +87,13 @@ def test_pixel_threshold_and_scale_lie_as_they_must(pixels: list[float], image: 
     scale = display_range(pixels, image)
     assert scale["low"] < image < scale["high"]
     assert (image - scale["low"]) / (scale["high"] - scale["low"]) == pytest.approx(0.6, abs=1e-3)
+
+
+def test_odd_ones_are_far_above_all_others_and_few() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.normal(2, 0.3, 60)
+    assert odd_ones(scores) == []
+    scores[[7, 31]] = 6.0, 9.0
+    assert odd_ones(scores) == [31, 7]
+    scores[:20] = 8.0
+    assert len(odd_ones(scores)) <= 6, "a third of the parts are a kind of their own"
