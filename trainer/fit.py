@@ -160,7 +160,7 @@ def fit(
     data_set = open_data_set(options.data)
     product_name(options)
     if options.detector == AUTO:
-        options = _chosen(options, data_set, say)
+        options = choose_options(options, data_set, say)
     plan = make_plan(options, len(data_set.train_good))
     calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
     align = _align(options, plan.detector)
@@ -206,7 +206,7 @@ def _odd_ones(trained: Trained, options: Options) -> dict[int, float]:
     return {index: scores[index] for index in calibrate.odd_ones(scores)}
 
 
-def _chosen(options: Options, data_set: DataSet, say: Callable[[str], None]) -> Options:
+def choose_options(options: Options, data_set: DataSet, say: Callable[[str], None]) -> Options:
     """The options with what `auto` chooses filled in; what was asked for stays.
 
     Raises:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,11 @@ import pytest
 from detector_conformance import WEIGHTS
 
 from edge_app.bundle import read_bundle
+from edge_app.errors import DataError
 from edge_app.inspector import Inspector, check_golden
+from trainer.data import open_data_set
+from trainer.fit import Options, choose_options
+from trainer.fit import fit as fit_options
 
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
 
@@ -36,9 +42,9 @@ def keys(folder: Path, n: int, seed: int, notch: bool = False) -> None:
         cv2.imwrite(str(folder / f"{number:03}.png"), picture[..., ::-1])
 
 
-def fit(data: Path, out: Path, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def fit(data: Path, out: Path, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "trainer.cli", "fit", str(data), "--out", str(out), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, env={**ENVIRONMENT, **environment})
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, env=ENVIRONMENT)
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the ImageNet weights are not on this machine")
@@ -47,7 +53,8 @@ def test_it_chooses_and_its_choice_finds_what_is_bad(tmp_path: Path) -> None:
     keys(data / "train/good", 12, 1)
     keys(data / "test/good", 5, 2)
     keys(data / "test/notch", 5, 3, notch=True)
-    done = fit(data, tmp_path / "keys.bundle", "--backbone-weights", WEIGHTS, "--size", "128", "--report", tmp_path)
+    done = fit(data, tmp_path / "keys.bundle", "--backbone-weights", WEIGHTS, "--size", "128",
+               "--photometric", "none", "--report", tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     bundle = read_bundle(tmp_path / "keys.bundle")
@@ -67,20 +74,30 @@ def test_it_chooses_and_its_choice_finds_what_is_bad(tmp_path: Path) -> None:
     assert all(f"<h2>{title}</h2>" in page for title in ("What was tried", "Good parts to look at first"))
 
 
-def test_without_weights_it_says_so_and_takes_the_plain_autoencoder(tmp_path: Path) -> None:
-    data = tmp_path / "keys"
-    keys(data, 8, 1)
-    nowhere = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
-    done = fit(data, tmp_path / "x.bundle", "--size", "64", **nowhere, KERAS_HOME=str(tmp_path / "keras"))
-    assert done.returncode == 0, done.stderr
-    assert "could not be fetched" in done.stderr
-    assert "`cae` is taken" in done.stderr
-    assert read_bundle(tmp_path / "x.bundle").manifest.provenance.detector == "cae"
+def test_without_weights_it_says_so_and_takes_the_plain_autoencoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys(tmp_path / "keys", 6, 1)
+    # Nobody listens there: the weights cannot be fetched, with a network or without.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path / "keras"))
+    lines: list[str] = []
+    options = Options(data=tmp_path / "keys", out=tmp_path / "x.bundle", size=64)
+    chosen = choose_options(options, open_data_set(options.data), lines.append)
+    assert chosen == replace(options, detector="cae")
+    assert "could not be fetched" in lines[-1]
+    assert "`cae` is taken" in lines[-1]
 
 
 def test_what_belongs_to_one_detector_is_refused_in_one_line(tmp_path: Path) -> None:
-    data = tmp_path / "keys"
-    keys(data, 6, 1)
-    done = fit(data, tmp_path / "x.bundle", "--epochs", "3")
-    assert done.returncode == 4
-    assert done.stderr.strip().splitlines()[-1] == "trainer: --epochs: name a --detector with it; auto has none"
+    keys(tmp_path / "keys", 6, 1)
+    options = Options(data=tmp_path / "keys", out=tmp_path / "x.bundle")
+    for changes, says in (
+        ({"epochs": 3}, "--epochs: name a --detector with it; auto has none"),
+        ({"settings": {"words": "3"}}, "--set: name a --detector with it; auto has none"),
+        ({"precision": "int8"}, "--precision int8: auto chooses among detectors whose head is in floats"),
+        ({"size": 100}, "--size 100: auto takes 64 to 1024 in steps of 32"),
+    ):
+        with pytest.raises(DataError, match=re.escape(says)):
+            fit_options(replace(options, **changes), lambda _: None, lambda *_: None)
