@@ -2,7 +2,8 @@
 
 Each way is tried on up to 60 good parts: heads are learnt from nine tenths of them and see the rest, whole and with a
 drawn defect of each kind in turn. What counts is how well the two are told apart (AUROC), and the share of defects
-beyond the threshold that the good parts alone give for 5 % false rejects. The drawn defects choose; no head, threshold
+beyond the threshold that the good parts alone give for 5 % false rejects. The usual way stays unless another is better
+by more than chance. The drawn defects choose; no head, threshold
 or figure of the bundle ever sees one.
 """
 
@@ -37,8 +38,6 @@ PARTS = 60
 _FOLDS, _WORDS, _PATCHES, _AT_ONCE = 10, 200, 8_000, 8
 # A picture of half the area: it takes half the time on the line.
 _SMALLER = 224
-# Another way must be better by so much: less is chance with so few parts.
-_MARGIN = 0.01
 _HEADS = {"kensa": (0, 1), "patch_memory": (0,), "patch_gaussian": (1,)}
 _RULES: tuple[Literal["top_percent", "max"], ...] = ("top_percent", "max")
 
@@ -113,6 +112,8 @@ class _Bench:
         self, frames: Sequence[UInt8Array] | UInt8Array, seed: int, weights: Path | None, say: Callable[[str], None]
     ) -> None:
         self._frames, self._seed, self._weights, self._say = frames, seed, weights, say
+        # Another way must be better by about one standard error of a share of so many parts: less may be chance.
+        self._margin = 0.5 / np.sqrt(len(frames))
         # Each part with two defects, the kinds in turn.
         self._broken = [
             (index, draw_defect(frame, frames, KINDS[(2 * index + again) % len(KINDS)], seed + 2 * index + again))
@@ -134,12 +135,12 @@ class _Bench:
             self.trials += tried
             top = max(tried, key=lambda trial: trial.quality)
             # The first one is the usual one: it stays unless another is clearly better.
-            top = tried[0] if top.quality <= tried[0].quality + _MARGIN else top
+            top = tried[0] if top.quality <= tried[0].quality + self._margin else top
             self._say(
                 f"auto: {align}, light {photometric}, {size} px: {top.detector}, {top.score_rule}: AUROC"
                 f" {top.auroc:.3f}, {top.found:.0%} of drawn defects found"
             )
-            if best is None or top.quality > best.quality + _MARGIN:
+            if best is None or top.quality > best.quality + self._margin:
                 best = top
         assert best is not None
         return best
