@@ -18,6 +18,31 @@ Pose = npt.NDArray[np.float64]
 """float64 (2, 3): from a place on the template, (x, y, 1) in pixels, to the same place of the part on its picture."""
 
 
+def cut_out(picture: UInt8Array, pose: Pose, size: tuple[int, int]) -> UInt8Array:
+    """A part in place; what lies beyond the picture's edge repeats the edge.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        pose: of the part on it.
+        size: height and width of the result.
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    return cv2.warpAffine(  # type: ignore[return-value]
+        picture, pose, (size[1], size[0]), flags=_INVERSE, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def corners(box: Box, pose: Pose) -> npt.NDArray[np.float64]:
+    """Corners of a box of the part in place on its picture: float64 (2, 4), x and y, counted from pixels' edges."""
+    # A pixel's middle has whole coordinates: its edges lie half a pixel away.
+    left, top = box.x - 0.5, box.y - 0.5
+    right, bottom = left + box.width, top + box.height
+    box_corners = np.array([[left, right, right, left], [top, top, bottom, bottom], [1.0, 1.0, 1.0, 1.0]])
+    return np.asarray(pose @ box_corners + 0.5, np.float64)
+
+
 class TemplateAligner:
     """Finds how a part is turned and shifted against the template, and undoes it.
 
@@ -52,15 +77,7 @@ class TemplateAligner:
             uint8 (h, w, 3), what lies beyond the picture's edge repeats the edge; and the pose that was undone.
         """
         pose = self.pose(picture)
-        height, width = self._size
-        aligned = cv2.warpAffine(
-            picture,
-            pose,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return aligned, pose  # type: ignore[return-value]
+        return cut_out(picture, pose, self._size), pose
 
     def pose(self, picture: UInt8Array) -> Pose:
         """Where the part lies; see `Pose`."""
@@ -105,12 +122,9 @@ class TemplateAligner:
             pose: from `align`.
         """
         height, width = self._size
-        # A pixel's middle has whole coordinates: its edges lie half a pixel away.
-        left, top = box.x - 0.5, box.y - 0.5
-        right, bottom = left + box.width, top + box.height
-        corners = pose @ np.array([[left, right, right, left], [top, top, bottom, bottom], [1.0, 1.0, 1.0, 1.0]]) + 0.5
-        x0, x1 = (int(np.clip(edge, 0, width)) for edge in (np.floor(corners[0].min()), np.ceil(corners[0].max())))
-        y0, y1 = (int(np.clip(edge, 0, height)) for edge in (np.floor(corners[1].min()), np.ceil(corners[1].max())))
+        xs, ys = corners(box, pose)
+        x0, x1 = (int(np.clip(edge, 0, width)) for edge in (np.floor(xs.min()), np.ceil(xs.max())))
+        y0, y1 = (int(np.clip(edge, 0, height)) for edge in (np.floor(ys.min()), np.ceil(ys.max())))
         x0, y0 = min(x0, width - 1), min(y0, height - 1)
         return Box(x0, y0, max(1, x1 - x0), max(1, y1 - y0))
 

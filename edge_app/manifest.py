@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import pydantic
 from pydantic import Field, FiniteFloat, PositiveInt, StringConstraints
@@ -116,6 +116,8 @@ class TermSpec(Quantity):
 PartKind = Literal["crop", "upright"]
 AlignKind = Literal["none", "template", "crop", "upright"]
 Photometric = Literal["none", "stretch", "gamma"]
+# The kinds that cut a part out of its frame in the frame's own resolution.
+PART_KINDS: tuple[PartKind, ...] = get_args(PartKind)
 
 
 class PartSpec(_Part):
@@ -162,9 +164,12 @@ class AlignSpec(_Part):
     def _names_its_template(self) -> Self:
         if (self.kind == "template") != (self.template is not None):
             raise ValueError("kind template and a template file go together")
-        if (self.kind in ("crop", "upright")) != (self.part is not None):
+        if (self.kind in PART_KINDS) != (self.part is not None):
             raise ValueError("the kinds crop and upright, and a part, go together")
         return self
+
+
+ScoreRule = Literal["max", "top_percent"]
 
 
 class ScoringSpec(_Part):
@@ -180,7 +185,7 @@ class ScoringSpec(_Part):
     smoothing_sigma_px: Annotated[FiniteFloat, Field(ge=0, le=64)] = 0.0
     map_weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     min_defect_side_px: Annotated[int, Field(ge=1, le=64)] = 1
-    score_rule: Literal["max", "top_percent"] = "max"
+    score_rule: ScoreRule = "max"
     normal_statistics: str | None = None
     two_sided: bool = False
 

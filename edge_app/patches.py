@@ -166,8 +166,23 @@ class PatchHead:
             gaussian = np.asarray(cv2.resize(half, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.float32)
         return memory, gaussian
 
+    def unusual(self, features: Float32Array) -> list[Float32Array]:
+        """What each head that is there says, memory first, in spreads of good parts above their mean.
+
+        Args:
+            features: float32 (g, g, channels) of one picture.
+
+        Returns:
+            float32 (2g, 2g) each, higher is more anomalous.
+        """
+        return [
+            (values - normal[0]) / normal[1]
+            for values, normal in zip(self.maps(features), self.normal, strict=True)
+            if values is not None
+        ]
+
     def anomaly_map(self, features: Float32Array) -> Float32Array:
-        """How unusual each place is: the mean of what the heads say, each in spreads of good parts above their mean.
+        """How unusual each place is: the mean of what the heads say.
 
         Args:
             features: float32 (g, g, channels) of one picture.
@@ -175,12 +190,7 @@ class PatchHead:
         Returns:
             float32 (2g, 2g), higher is more anomalous.
         """
-        found = [
-            (values - normal[0]) / normal[1]
-            for values, normal in zip(self.maps(features), self.normal, strict=True)
-            if values is not None
-        ]
-        total: Float32Array = np.mean(found, axis=0, dtype=np.float32)
+        total: Float32Array = np.mean(self.unusual(features), axis=0, dtype=np.float32)
         return total
 
     def nearest(self, features: Float32Array, row: int, column: int) -> tuple[int, int, int]:

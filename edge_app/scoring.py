@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_app.domain import Box, Float32Array, UInt8Array
-from edge_app.manifest import ScoringSpec, TermSpec
+from edge_app.manifest import ScoreRule, ScoringSpec, TermSpec
 
 LEVELS = 255.0
 # Measured: the error of float32 is at most 1e-6 times mu_d^2 against the denominator.
@@ -102,6 +102,14 @@ class SsimMap:
     def _blur(self, source: _Floats, target: _Floats, plus: float = 0.0) -> None:
         border, kernel = cv2.BORDER_REFLECT, self._kernel
         cv2.sepFilter2D(source, -1, kernel, kernel, dst=target, delta=plus, borderType=border)
+
+
+def highest(values: Float32Array, rule: ScoreRule) -> float:
+    """The highest value of a map, float32 (h, w); or with `top_percent` the mean of its highest hundredth."""
+    if rule == "max":
+        return float(np.max(values))
+    count = max(1, values.size // 100)
+    return float(np.partition(values, -count, axis=None)[-count:].mean())
 
 
 class Region(NamedTuple):
@@ -214,13 +222,7 @@ class Scorer:
         # Extremes pass on what is not finite; an erosion may swallow it.
         if not np.isfinite(np.max(anomaly_map)) or not np.isfinite(np.min(anomaly_map)):
             return float("nan")
-        eroded = self._eroded(anomaly_map)
-        if self._spec.score_rule == "max":
-            place = float(np.max(eroded))
-        else:
-            count = max(1, eroded.size // 100)
-            place = float(np.partition(eroded, -count, axis=None)[-count:].mean())
-        score = self._spec.map_weight * place
+        score = self._spec.map_weight * highest(self._eroded(anomaly_map), self._spec.score_rule)
         if self._term is not None:
             distance = (term - self._term.mean) / self._term.spread
             # No good word of one number may outweigh a place that is bad; np.maximum, unlike max, keeps a NaN.

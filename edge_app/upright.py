@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.align import Pose
+from edge_app.align import Pose, corners, cut_out
 from edge_app.domain import Box, Float32Array, Reason, UInt8Array
 from edge_app.manifest import PartKind, PartSpec
+from edge_app.preprocess import halved
 
 # The part is looked for on a copy halved until its longest side is no more than this; kernels are for 256 pixels.
 _WORKING_SIDE, _KERNEL_SIDE = 384, 256
@@ -65,6 +66,10 @@ class Outline:
         """The signed number that tells the two ends of the axis apart."""
         return {"outline": self.outline_skew, "tone": self.tone_slope, "none": 0.0}[heavy_end]
 
+    def heavy_left(self, heavy_end: str) -> float:
+        """The angle of the long axis that has the heavy end at its start, radians."""
+        return self.angle + (np.pi if self.asymmetry(heavy_end) < 0 else 0.0)
+
     def along_axis(self, angle: float) -> npt.NDArray[np.float64]:
         """The edge from the centroid in axes turned by so many radians, float64 (N, 2)."""
         return (self.points - self.centroid) @ axes(angle).T
@@ -84,7 +89,7 @@ def reductions(picture: UInt8Array) -> list[UInt8Array]:
     """
     levels = [picture]
     while max(levels[-1].shape[:2]) > _WORKING_SIDE and min(levels[-1].shape[:2]) >= 2:
-        levels.append(_halved(levels[-1]))
+        levels.append(halved(levels[-1]))
     return levels
 
 
@@ -166,12 +171,6 @@ def _tone_slope(soft: cv2.typing.MatLike, mask: cv2.typing.MatLike, cos: float, 
     return float(np.dot(grey, along)) / size if size > 0 else 0.0
 
 
-def _halved(picture: UInt8Array) -> UInt8Array:
-    half = (picture.shape[1] // 2, picture.shape[0] // 2)
-    # An odd last row or column is left out, so that the factor stays exactly 2.
-    return cv2.resize(picture[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
 class PartAligner:
     """Cuts a part out of its picture at a fixed scale, as it lies (`crop`) or along its long axis (`upright`).
 
@@ -199,23 +198,15 @@ class PartAligner:
             PoseError: no part, or its pose is unsure.
         """
         pose = self.pose(find_part(levels), (levels[0].shape[0], levels[0].shape[1]))
-        height, width = self._size
         step = max(float(np.hypot(*pose[:, 0])), float(np.hypot(*pose[:, 1])))
         level, factor = 0, 1.0
         picture = levels[0]
         while step / factor > _MOST_STEP and min(picture.shape[:2]) >= 2:
             level, factor = level + 1, factor * 2
-            picture = levels[level] if level < len(levels) else _halved(picture)
+            picture = levels[level] if level < len(levels) else halved(picture)
         on_level = pose / factor
         on_level[:, 2] += 0.5 / factor - 0.5
-        placed = cv2.warpAffine(
-            picture,
-            on_level,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return placed, pose  # type: ignore[return-value]
+        return cut_out(picture, on_level, self._size), pose
 
     def pose(self, part: Outline, region_shape: tuple[int, int]) -> Pose:
         """From a place on the model's picture to the same place on the region.
@@ -260,13 +251,13 @@ class PartAligner:
                 Reason.POSE_UNSURE,
                 f"length to width {part.elongation:.3f}, expected {spec.least_elongation:.3f} or more",
             )
-        asymmetry = part.asymmetry(spec.heavy_end)
-        if abs(asymmetry) < spec.least_asymmetry:
+        asymmetry = abs(part.asymmetry(spec.heavy_end))
+        if asymmetry < spec.least_asymmetry:
             raise PoseError(
                 Reason.POSE_UNSURE,
-                f"the ends differ by {abs(asymmetry):.3f}, expected {spec.least_asymmetry:.3f} or more",
+                f"the ends differ by {asymmetry:.3f}, expected {spec.least_asymmetry:.3f} or more",
             )
-        return part.angle + (np.pi if asymmetry < 0 else 0.0)
+        return part.heavy_left(spec.heavy_end)
 
     def map_back(self, values: Float32Array, pose: Pose, region_shape: tuple[int, int]) -> Float32Array:
         """An anomaly map of the part in place, as it lies on the region.
@@ -307,12 +298,8 @@ class PartAligner:
             pose: from `place`.
             region_shape: height and width of the region.
         """
-        # A pixel's middle has whole coordinates: its edges lie half a pixel away.
-        left, top = box.x - 0.5, box.y - 0.5
-        right, bottom = left + box.width, top + box.height
-        corners = pose @ np.array([[left, right, right, left], [top, top, bottom, bottom], [1.0, 1.0, 1.0, 1.0]]) + 0.5
         edges = []
-        for places, length in zip(corners, (region_shape[1], region_shape[0]), strict=True):
+        for places, length in zip(corners(box, pose), (region_shape[1], region_shape[0]), strict=True):
             # A hair beyond a pixel's edge is rounding, not another pixel.
             start = int(np.clip(np.floor(places.min() + 1e-6), 0, length - 1))
             edges.append((start, max(1, int(np.clip(np.ceil(places.max() - 1e-6), 0, length)) - start)))

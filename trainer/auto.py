@@ -3,8 +3,7 @@
 Each way is tried on up to 60 good parts: heads are learnt from nine tenths of them and see the rest, whole and with a
 drawn defect of each kind in turn. What counts is how well the two are told apart (AUROC), and the share of defects
 beyond the threshold that the good parts alone give for 5 % false rejects. The usual way stays unless another is better
-by more than chance. The drawn defects choose; no head, threshold
-or figure of the bundle ever sees one.
+by more than chance. The drawn defects choose; no head, threshold or figure of the bundle ever sees one.
 """
 
 from __future__ import annotations
@@ -12,34 +11,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
-from edge_app.manifest import AlignKind, AlignSpec, InputSpec, Photometric
-from edge_app.patches import HeadPlan, PatchHead, learn_heads
+from edge_app.manifest import AlignKind, AlignSpec, InputSpec, Photometric, ScoreRule
+from edge_app.patches import HeadPlan, learn_heads
 from edge_app.photometric import even_out
 from edge_app.placing import make_placer
+from edge_app.scoring import highest
 from edge_app.upright import PoseError
-from trainer.backbone import NoWeightsError
+from trainer.backbone import NoWeightsError, in_batches
 from trainer.calibrate import FALLBACK_RATE, image_threshold
 from trainer.defects import KINDS, draw_defect
 from trainer.detector import Job, PatchLearner, Plan
-from trainer.detectors.patches import KENSA
+from trainer.detectors.patches import AT_ONCE, KENSA
+from trainer.normal import NEIGHBOUR_FOLDS, neighbours
 from trainer.place import Placement, learn_placement
-from trainer.training import neighbours
 
 __all__ = ["PARTS", "NoWeightsError", "Trial", "choose"]
 
 PARTS = 60
-_FOLDS, _WORDS, _PATCHES, _AT_ONCE = 10, 200, 8_000, 8
+_WORDS, _PATCHES = 200, 8_000
 # A picture of half the area: it takes half the time on the line.
 _SMALLER = 224
 _HEADS = {"kensa": (0, 1), "patch_memory": (0,), "patch_gaussian": (1,)}
-_RULES: tuple[Literal["top_percent", "max"], ...] = ("top_percent", "max")
+_RULES: tuple[ScoreRule, ...] = ("top_percent", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Trial:
     photometric: Photometric
     size: int
     detector: str
-    score_rule: Literal["max", "top_percent"]
+    score_rule: ScoreRule
     auroc: float
     found: float
     left_out: float
@@ -80,7 +79,7 @@ def choose(
     """Try the ways one after the other: placing, light, size, each with every head and rule.
 
     Args:
-        frames: good parts, each uint8 (H, W, 3), in their own resolution.
+        frames: good parts, each uint8 (H, W, 3), in their own resolution; `PARTS` of them are enough.
         seed: of the defects and the heads; the same gives the same choice.
         backbone_weights: see `Plan`.
         say: called with a line for each way that was tried or could not be.
@@ -95,8 +94,7 @@ def choose(
         NoWeightsError: no ImageNet weights.
         DataError: the parts cannot be placed as asked, or the size cannot be.
     """
-    chosen = frames[:: max(1, -(-len(frames) // PARTS))]
-    bench = _Bench(chosen, seed, backbone_weights, say)
+    bench = _Bench(frames, seed, backbone_weights, say)
     best = bench.best_of([(align or "none", photometric or "none", size or KENSA.size)], None)
     if align is None:
         best = bench.best_of([("crop", best.photometric, best.size), ("upright", best.photometric, best.size)], best)
@@ -153,26 +151,26 @@ class _Bench:
         assert isinstance(network.head, PatchLearner)
 
         def described(pictures: UInt8Array) -> Float32Array:
-            real = pictures.astype(np.float32) / np.float32(255)
-            parts = [real[start : start + _AT_ONCE] for start in range(0, len(real), _AT_ONCE)]
-            return np.concatenate([np.asarray(network.model.predict_on_batch(part)) for part in parts])
+            return np.concatenate(list(in_batches(network.model, pictures, AT_ONCE)))
 
         features = described(placement.pictures)
-        folds = neighbours(len(kept), min(_FOLDS, len(kept)))
+        folds = neighbours(len(kept), min(NEIGHBOUR_FOLDS, len(kept)))
         learnt = learn_heads(
             features, network.head.gains, HeadPlan(_WORDS, 32, seed=self._seed, patches=_PATCHES), folds
         )
         head_of = {int(n): head for head, (_, out) in zip(learnt.folds, folds, strict=True) for n in out}
-        good = [_unusual(head_of[number], features[number]) for number in range(len(kept))]
+        good = [np.stack(head_of[number].unusual(features[number])) for number in range(len(kept))]
         broken, unplaced = self._placed_broken(placement, photometric, size, place)
         bad = [
-            _unusual(head_of[number], one)
+            np.stack(head_of[number].unusual(one))
             for (number, _), one in zip(broken, described(np.stack([p for _, p in broken])), strict=True)
         ]
+        left_out = len(placement.left_out) / len(self._frames)
         found = []
         for detector, which in _HEADS.items():
+            joined = [[maps[list(which)].mean(axis=0) for maps in some] for some in (good, bad)]
             for rule in _RULES:
-                good_scores, bad_scores = ([_score(maps, which, rule) for maps in some] for some in (good, bad))
+                good_scores, bad_scores = ([highest(one, rule) for one in some] for some in joined)
                 threshold = image_threshold(good_scores, FALLBACK_RATE).value
                 # A part that a defect makes impossible to place is NO VERDICT: it does not pass either.
                 top = max(*good_scores, *bad_scores)
@@ -180,7 +178,6 @@ class _Bench:
                 labels = [0] * len(good_scores) + [1] * len(bad_scores)
                 auroc = float(roc_auc_score(labels, [*good_scores, *bad_scores]))
                 share = float(np.mean(np.asarray(bad_scores) >= threshold))
-                left_out = len(placement.left_out) / len(self._frames)
                 found.append(Trial(align, photometric, size, detector, rule, auroc, share, left_out))
         return found
 
@@ -201,15 +198,3 @@ class _Bench:
                 continue
             found.append((place[index], even_out(picture, photometric).copy()))
         return found, unplaced
-
-
-def _unusual(head: PatchHead, features: Float32Array) -> Float32Array:
-    """The memory's and the Gaussian's maps in spreads of good parts; float32 (2, 2g, 2g)."""
-    maps = np.stack([values for values in head.maps(features) if values is not None])
-    unusual: Float32Array = (maps - head.normal[:, 0]) / head.normal[:, 1]
-    return unusual
-
-
-def _score(maps: Float32Array, which: tuple[int, ...], rule: str) -> float:
-    values = np.sort(maps[list(which)].mean(axis=0), axis=None)
-    return float(values[-1] if rule == "max" else values[-max(1, values.size // 100) :].mean())

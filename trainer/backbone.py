@@ -9,8 +9,10 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 from keras import layers
 
+from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
 
 # Where a network's features are taken: at an eighth of the picture's side, 192 and 256 of them.
@@ -62,6 +64,12 @@ def open_taps(side: int, weights: Path | None, taps: Sequence[str]) -> keras.Mod
     """
     with _explained(weights):
         return _tapped_mobilenet(_filled_mobilenet(side, weights), side, taps)
+
+
+def in_batches(model: keras.Model, pictures: UInt8Array, at_once: int) -> Iterator[Any]:
+    """What a network gives for pictures, uint8 (N, side, side, 3), so many at once."""
+    for start in range(0, len(pictures), at_once):
+        yield model.predict_on_batch(pictures[start : start + at_once].astype(np.float32) / np.float32(255))
 
 
 @contextlib.contextmanager

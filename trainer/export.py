@@ -82,13 +82,12 @@ def export(network: Network, precision: Precision, representative: UInt8Array) -
     Raises:
         PrecisionError: this network cannot be converted so.
     """
+    model = to_tflite(network.model, "int8" if precision == "int8+float" else precision, representative)
     if not isinstance(network.head, keras.Model):
-        # A patch head is learnt later, and is in floats with any precision.
-        return Graphs(to_tflite(network.model, "int8" if precision == "int8+float" else precision, representative))
+        return Graphs(model)  # a patch head is learnt later, and is in floats with any precision
     features = None
     if precision in ("int8", "int16x8"):
         features = np.concatenate([network.model.predict_on_batch(one) for [one] in _representative(representative)])
-    model = to_tflite(network.model, "int8" if precision == "int8+float" else precision, representative)
     head_precision: Precision = "float32" if precision == "int8+float" else precision
     return Graphs(model, to_tflite(network.head, head_precision, features, float_ends=True))
 

@@ -13,7 +13,8 @@ from edge_app.manifest import Precision
 from edge_app.patches import blank_head, learn_heads
 from trainer.defects import KINDS, damaged, draw_defect
 from trainer.detector import PatchLearner
-from trainer.export import Graphs, Layout, Normal, assemble, export
+from trainer.export import Graphs, Layout, assemble, export
+from trainer.normal import Normal
 from trainer.training import Trained
 
 # So many good parts, whole and with defects, show the converter what numbers the trunk gives.

@@ -15,18 +15,17 @@ from edge_app.domain import Float32Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.manifest import PATCH_HEAD
+from edge_app.manifest import PART_KINDS, PATCH_HEAD
 from edge_app.patches import HeadPlan, PatchHead, learn_heads
 from edge_app.upright import PoseError
 from trainer import calibrate
 from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.files import write_atomically
 from trainer.golden import LEAST_TOLERANCE, choose_golden
-from trainer.normal import CrossScores, encode_statistics, neighbours, normal_of
+from trainer.normal import NEIGHBOUR_FOLDS, CrossScores, encode_statistics, neighbours, normal_of
 from trainer.place import MOST_LEFT_OUT
 from trainer.provenance import created, model_card, origin
 
-_FOLDS = 10
 # What a bundle fills in itself.
 _FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
 # Of the station's part of the work; the others' versions stay those that the model was made with.
@@ -93,7 +92,7 @@ def extend(
 def _read_side(bundle: ModelBundle) -> int | None:
     """Side that pictures are read at; None where frames are needed in their own resolution."""
     spec = bundle.manifest.input
-    cut = bundle.manifest.align.kind in ("crop", "upright") or spec.roi is not None or spec.height != spec.width
+    cut = bundle.manifest.align.kind in PART_KINDS or spec.roi is not None or spec.height != spec.width
     return None if cut else spec.width
 
 
@@ -138,7 +137,7 @@ def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float) -> 
         key: value for key, value in json.loads(old.manifest_bytes).items() if key not in _FILLED_IN
     }
     head = PatchHead.from_bytes(old.files[PATCH_HEAD], old.bundle_id)
-    folds = neighbours(len(good.paths), min(_FOLDS, len(good.paths)))
+    folds = neighbours(len(good.paths), min(NEIGHBOUR_FOLDS, len(good.paths)))
     learnt = learn_heads(np.stack(good.features), (head.fine_gain, head.coarse_gain), _plan(old), folds)
     found = CrossScores(len(good.paths))
     for fold_head, (kept, held_out) in zip(learnt.folds, folds, strict=True):

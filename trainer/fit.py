@@ -20,7 +20,7 @@ from edge_app.domain import Box, UInt8Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.manifest import AlignKind, Photometric, Precision
+from edge_app.manifest import PART_KINDS, AlignKind, Photometric, Precision, ScoreRule
 from edge_app.upright import PoseError
 from trainer import auto, calibrate
 from trainer.cross_score import cross_score, learn_normal
@@ -106,7 +106,7 @@ class Options:
     smoothing_sigma_px: float | None = None
     map_weight: float | None = None
     term_weight: float | None = None
-    score_rule: Literal["max", "top_percent"] | None = None
+    score_rule: ScoreRule | None = None
     min_defect_area_px: float = 4.0
     trim: bool = False
     tried: tuple[Mapping[str, Any], ...] = ()
@@ -218,8 +218,8 @@ def choose_options(options: Options, data_set: DataSet, say: Callable[[str], Non
     if options.precision == "int8":
         raise DataError("--precision int8: auto chooses among detectors whose head is in floats; take int8+float")
     calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
-    if options.size is not None and (options.size % KENSA.sides or not KENSA.least <= options.size <= KENSA.most):
-        raise DataError(f"--size {options.size}: auto takes {KENSA.least} to {KENSA.most} in steps of {KENSA.sides}")
+    if options.size is not None:
+        _check_size(options.size, AUTO, KENSA, KENSA.sides)
     step = -(-len(data_set.train_good) // auto.PARTS)
     frames, _, _ = load_pictures(data_set.train_good[::step], None, options.skip_bad)
     try:
@@ -275,8 +275,7 @@ def make_plan(options: Options, n_good: int) -> Plan:
             raise DataError(f"--size {size} --texture: the picture must be larger than a tile of {TILE}")
         tile = TILE
     _check_numbers(options)
-    if size % (1 if tile else detector.sides) or not detector.least <= size <= detector.most:
-        raise DataError(f"--size {size}: {name} takes {detector.least} to {detector.most} in steps of {detector.sides}")
+    _check_size(size, name, detector, 1 if tile else detector.sides)
     folds = options.folds if options.folds is not None else min(detector.folds, n_good)
     if not 2 <= folds <= n_good:
         raise DataError(f"--folds {folds}: give 2 to {n_good}, the number of good parts")
@@ -306,6 +305,11 @@ def make_plan(options: Options, n_good: int) -> Plan:
         tile=tile,
         backbone_weights=options.backbone_weights,
     )
+
+
+def _check_size(size: int, name: str, detector: Detector, step: int) -> None:
+    if size % step or not detector.least <= size <= detector.most:
+        raise DataError(f"--size {size}: {name} takes {detector.least} to {detector.most} in steps of {detector.sides}")
 
 
 def _check_numbers(options: Options) -> None:
@@ -343,7 +347,7 @@ def _align(options: Options, detector: Detector) -> AlignKind:
 
 def _loaded_size(align: AlignKind, size: int) -> int | None:
     """Side that pictures are read at; None where a part is cut out of its frame in the frame's own resolution."""
-    return None if align in ("crop", "upright") else size
+    return None if align in PART_KINDS else size
 
 
 def make_bundle(
@@ -387,7 +391,7 @@ class _Proof:
         self._trained, self._options, self._data_set = trained, options, data_set
         self._scoring, self._use_statistics = options.scoring(trained.plan.detector)
         self._layout = layout_of(trained)
-        self._cuts_out = trained.placement.align.get("kind") in ("crop", "upright")
+        self._cuts_out = trained.placement.align.get("kind") in PART_KINDS
         test_pictures = _readable(data_set, None if self._cuts_out else trained.plan.size)
         self._seen = seen_by_model(trained)
         exports = export_all(trained, "float32")

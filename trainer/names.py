@@ -20,16 +20,7 @@ AUTO = "auto"
 TEXTURE_DETECTORS = ("cae", "ssim_ae")
 # These start from weights that were trained elsewhere.
 BACKBONE_DETECTORS = ("feature_dictionary", "patch_memory", "patch_gaussian", "kensa")
-# These have no training loss to choose.
-WITHOUT_LOSS = (
-    "linear_ae",
-    "vae",
-    "anogan",
-    "feature_dictionary",
-    "texture_gmm",
-    "variation_model",
-    "patch_memory",
-    "patch_gaussian",
-    "kensa",
-)
+# The others have no training loss to choose.
+_WITH_LOSS = ("cae", "ssim_ae", "dense_ae")
+WITHOUT_LOSS = tuple(name for name in DETECTOR_NAMES if name not in _WITH_LOSS)
 LOSS_NAMES = ("l2", "ssim", "l2+ssim")

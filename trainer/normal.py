@@ -14,6 +14,8 @@ from edge_app.inspector import Found, Inspector
 from trainer import calibrate
 
 STATISTICS = "normal_statistics.npy"
+# Of heads that cost little to learn again.
+NEIGHBOUR_FOLDS = 10
 
 
 @dataclass(frozen=True, slots=True)

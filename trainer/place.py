@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge_app.align import TemplateAligner
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
-from edge_app.manifest import AlignKind, InputSpec, PartKind, PartSpec, Photometric
+from edge_app.manifest import PART_KINDS, AlignKind, InputSpec, PartKind, PartSpec, Photometric
 from edge_app.photometric import even_out
 from edge_app.preprocess import Preprocessor
 from edge_app.upright import Outline, PartAligner, PoseError, find_part, reductions
@@ -69,7 +69,7 @@ def learn_placement(
     """
     align: dict[str, Any] = {}
     template, left_out = None, {}
-    if kind == "crop" or kind == "upright":
+    if kind in PART_KINDS:
         part, pictures, left_out = _learn_part(kind, frames, size)
         align = {"kind": kind, "part": part.model_dump(mode="json")}
     else:
@@ -204,9 +204,7 @@ def _part_spec(kind: PartKind, heavy_end: str, outlines: Sequence[Outline], side
     """
     lows, highs = [], []
     for outline, side in zip(outlines, sides, strict=True):
-        angle = 0.0
-        if kind == "upright":
-            angle = outline.angle + (np.pi if outline.asymmetry(heavy_end) < 0 else 0.0)
+        angle = outline.heavy_left(heavy_end) if kind == "upright" else 0.0
         edge = outline.along_axis(angle) / side
         lows.append(edge.min(axis=0))
         highs.append(edge.max(axis=0))

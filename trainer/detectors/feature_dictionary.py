@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
-from trainer.backbone import open_backbone
+from trainer.backbone import in_batches, open_backbone
 from trainer.detector import Detector, Job, Network
 
 _PATCHES = 30_000
@@ -67,9 +67,8 @@ def _patches(model: keras.Model, pictures: UInt8Array, seed: int) -> npt.NDArray
     places = model.output_shape[1] * model.output_shape[2]
     each = min(places, max(1, _PATCHES // len(pictures)))
     found = []
-    for start in range(0, len(pictures), _AT_ONCE):
-        real = pictures[start : start + _AT_ONCE].astype(np.float32) / np.float32(255)
-        for features in np.asarray(model.predict_on_batch(real)):
+    for batch in in_batches(model, pictures, _AT_ONCE):
+        for features in np.asarray(batch):
             found.append(features.reshape(places, -1)[rng.choice(places, each, replace=False)])
     return np.concatenate(found)
 

@@ -21,8 +21,10 @@ from scipy import linalg
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
 from edge_app.patches import HeadPlan
-from trainer.backbone import open_taps
+from trainer.backbone import in_batches, open_taps
 from trainer.detector import Detector, Job, Network, PatchLearner
+from trainer.layers import NearestUpsampling
+from trainer.normal import NEIGHBOUR_FOLDS
 
 FINE_TAPS, COARSE_TAPS = (
     ("block_6_expand_relu", "block_10_expand_relu"),
@@ -32,7 +34,7 @@ _TAPS = tuple(dict.fromkeys((*FINE_TAPS, *COARSE_TAPS)))
 _FINE_CHANNELS, _COARSE_CHANNELS = 64, 100
 # Components are learnt from so many patches.
 _PATCHES = 20_000
-_AT_ONCE = 8
+AT_ONCE = 8
 
 
 def learn(job: Job) -> Network:
@@ -111,7 +113,7 @@ class _Components:
             project.set_weights([matrix[np.newaxis, np.newaxis], *([self._offset] if number == 0 else [])])
             if feature.shape[1] != side:
                 # Projection and enlargement may change places: the smaller grid is cheaper.
-                values = layers.Resizing(side, side, "nearest", name=f"{name}_enlarged_{number}")(values)
+                values = NearestUpsampling(name=f"{name}_enlarged_{number}")(values)
             total = values if total is None else layers.Add(name=f"{name}_sum_{number}")([total, values])
         return total
 
@@ -121,15 +123,14 @@ def _sampled(features: keras.Model, pictures: UInt8Array, seed: int) -> tuple[li
     rng = np.random.default_rng(seed)
     side = features.outputs[0].shape[1]
     found: dict[tuple[str, bool], list[Float32Array]] = {}
-    for start in range(0, len(pictures), _AT_ONCE):
-        batch = pictures[start : start + _AT_ONCE].astype(np.float32) / np.float32(255)
-        outputs = dict(zip(_TAPS, features.predict_on_batch(batch), strict=True))
+    for batch in in_batches(features, pictures, AT_ONCE):
+        outputs = {tap: np.asarray(values) for tap, values in zip(_TAPS, batch, strict=True)}
         for taps, grid, is_fine in ((FINE_TAPS, side, True), (COARSE_TAPS, side // 2, False)):
             each = min(grid * grid, max(1, _PATCHES // len(pictures)))
-            for index in range(len(batch)):
+            for index in range(len(outputs[_TAPS[0]])):
                 rows, columns = np.divmod(rng.choice(grid * grid, each, replace=False), grid)
                 for tap in taps:
-                    values = np.asarray(outputs[tap])[index]
+                    values = outputs[tap][index]
                     step = grid // values.shape[0]
                     found.setdefault((tap, is_fine), []).append(values[rows // step, columns // step])
     return (
@@ -147,7 +148,7 @@ def _detector(name: str, summary: str, settings: dict[str, int | float | str]) -
         size=320,
         sides=32,
         least=64,
-        folds=10,
+        folds=NEIGHBOUR_FOLDS,
         settings=settings,
         scoring={"pixel_statistics": False, "smoothing_sigma_px": 4.0, "score_rule": "top_percent"},
         backbone=True,
