@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from commands import command
 from detector_conformance import WEIGHTS
 
 from edge_app.bundle import read_bundle
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector, check_golden
 from trainer.data import open_data_set
-from trainer.fit import Options, choose_options
-from trainer.fit import fit as fit_options
-
-ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+from trainer.fit import Options, choose_options, fit
 
 
 def keys(folder: Path, n: int, seed: int, notch: bool = False) -> None:
@@ -42,19 +37,16 @@ def keys(folder: Path, n: int, seed: int, notch: bool = False) -> None:
         cv2.imwrite(str(folder / f"{number:03}.png"), picture[..., ::-1])
 
 
-def fit(data: Path, out: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trainer.cli", "fit", str(data), "--out", str(out), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, env=ENVIRONMENT)
-
-
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the ImageNet weights are not on this machine")
 def test_it_chooses_and_its_choice_finds_what_is_bad(tmp_path: Path) -> None:
     data = tmp_path / "keys"
     keys(data / "train/good", 12, 1)
     keys(data / "test/good", 5, 2)
     keys(data / "test/notch", 5, 3, notch=True)
-    done = fit(data, tmp_path / "keys.bundle", "--backbone-weights", WEIGHTS, "--size", "128",
-               "--photometric", "none", "--report", tmp_path)  # fmt: skip
+    done = command(
+        "trainer.cli", "fit", data, "--out", tmp_path / "keys.bundle", "--backbone-weights", WEIGHTS, "--size", 128,
+        "--photometric", "none", "--report", tmp_path, timeout_s=110,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     bundle = read_bundle(tmp_path / "keys.bundle")
@@ -100,4 +92,4 @@ def test_what_belongs_to_one_detector_is_refused_in_one_line(tmp_path: Path) -> 
         ({"size": 100}, "--size 100: auto takes 64 to 1024 in steps of 32"),
     ):
         with pytest.raises(DataError, match=re.escape(says)):
-            fit_options(replace(options, **changes), lambda _: None, lambda *_: None)
+            fit(replace(options, **changes), lambda _: None, lambda *_: None)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,21 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from commands import ENVIRONMENT, command, write_parts
 from shared_data import shared_path
 
 from edge_app.bundle import read_bundle
 from edge_app.inspector import Inspector, check_golden
 
 FIT = ("--detector", "cae", "--size", "64", "--epochs", "6", "--false-reject-rate", "0.05", "--folds", "2")
-ENVIRONMENT = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000", "CUDA_VISIBLE_DEVICES": "-1"}
-
-
-def command(module: str, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *map(str, words)],
-        capture_output=True, text=True, env=ENVIRONMENT, timeout=240, check=False,
-    )  # fmt: skip
 
 
 def draw_disc(rng: np.random.Generator, cut: bool) -> np.ndarray:
@@ -40,13 +31,9 @@ def draw_disc(rng: np.random.Generator, cut: bool) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("discs")
     rng = np.random.default_rng(0)
-    for folder, count, cut in (("train/good", 40, False), ("test/good", 10, False), ("test/cut", 10, True)):
-        (root / folder).mkdir(parents=True)
-        for index in range(count):
-            Image.fromarray(draw_disc(rng, cut)).save(root / folder / f"{index:02d}.png")
-    return root
+    folders = {"train/good": (40, False), "test/good": (10, False), "test/cut": (10, True)}
+    return write_parts(tmp_path_factory.mktemp("discs"), lambda cut: draw_disc(rng, cut), folders)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """Parts that lie anyhow: fitted, set upright and judged through the commands."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from commands import command, write_parts
 from PIL import Image
 
 from edge_app.bundle import read_bundle
@@ -40,12 +38,9 @@ def draw_key(rng: np.random.Generator, damaged: bool = False) -> tuple[np.ndarra
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("keys")
     rng = np.random.default_rng(4)
-    for folder, count, is_damaged in (("train/good", 40, False), ("test/good", 8, False), ("test/spot", 8, True)):
-        (root / folder).mkdir(parents=True)
-        for index in range(count):
-            Image.fromarray(draw_key(rng, is_damaged)[0]).save(root / folder / f"{index:02d}.png")
+    folders = {"train/good": (40, False), "test/good": (8, False), "test/spot": (8, True)}
+    root = write_parts(tmp_path_factory.mktemp("keys"), lambda is_damaged: draw_key(rng, is_damaged)[0], folders)
     Image.fromarray(np.full((HEIGHT, WIDTH, 3), 75, np.uint8)).save(root / "train" / "good" / "nothing.png")
     Image.fromarray(np.full((HEIGHT, WIDTH, 3), 75, np.uint8)).save(root / "test" / "spot" / "nothing.png")
     return root
@@ -53,10 +48,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_damaged_part_that_lies_anyhow_is_ng_where_the_damage_is(keys: Path, tmp_path: Path) -> None:
     out = tmp_path / "keys.bundle"
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer.cli", "fit", keys, "--out", out, "--detector", "variation_model",
-         "--align", "upright", "--photometric", "stretch", "--size", "128", "--false-reject-rate", "0.05"],
-        capture_output=True, text=True, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}, timeout=110, check=False,
+    done = command(
+        "trainer.cli", "fit", keys, "--out", out, "--detector", "variation_model",
+        "--align", "upright", "--photometric", "stretch", "--size", "128", "--false-reject-rate", "0.05",
+        timeout_s=110,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "nothing.png: part not found" in done.stderr
