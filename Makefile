@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 LINE_DATA := build/line
 
-.PHONY: help setup demo demo-model test check format bench clean
+.PHONY: help setup demo demo-model test check format bench bench-calibration clean
 
 help:
 	@echo "make demo        watch the operator screen judge parts (without a display: offscreen, with screenshots)"
@@ -18,6 +18,7 @@ help:
 	@echo "make setup       only build $(VENV)"
 	@echo "make check       lint, format, types, import walls"
 	@echo "make bench       the slow measurements; results in build/bench"
+	@echo "make bench-calibration  asked against achieved false rejects alone"
 	@echo "make demo-model  train the demo bundle again on the synthetic line"
 	@echo "make clean       remove $(VENV) and build"
 
@@ -57,6 +58,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+bench-calibration: $(READY)
+	$(BIN)/python -m tests.bench calibration
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -25,6 +25,8 @@ from edge_app.domain import (
     Verdict,
     utc_now,
 )
+from edge_app.explain import Comparison, compare, patch_numbers, peak_place, read_sheet
+from edge_app.manifest import GOOD_PATCHES
 from edge_app.photometric import even_out
 from edge_app.pictures import decode_picture
 from edge_app.placing import make_placer
@@ -65,6 +67,7 @@ class Inspector:
         self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics(), manifest.term)
         self._placer = make_placer(manifest.input, manifest.align, bundle.template())
         self._photometric = manifest.align.photometric
+        self._good_patches = self._read_good_patches()
 
     @property
     def device(self) -> str:
@@ -143,6 +146,51 @@ class Inspector:
         self.model.invoke()
         return picture.copy(), self.model.output_levels().copy()
 
+    def explain(self, image_rgb: UInt8Array) -> tuple[Comparison, ...]:
+        """What each region of an NG part was compared with, for a person to compare; it takes as long as `inspect`.
+
+        Args:
+            image_rgb: uint8 (H, W, 3), a frame's picture.
+
+        Returns:
+            one for each region, the strongest first; none for a part that is GOOD, and none where the bundle remembers
+            no patches or does not hold their pictures.
+
+        Raises:
+            PoseError: the part cannot be brought into place.
+            ValueError: the region of interest does not fit into the frame.
+        """
+        head, tiles = self.model.patch_head, self._good_patches
+        if head is None or tiles is None:
+            return ()
+        picture, pose = self._placed(self._placer.look(image_rgb))
+        self.model.feed(picture)
+        self.model.invoke()
+        features = self.model.output_features()
+        values, score = self.judged(self.found_in(features))
+        thresholds = self.bundle.manifest.thresholds
+        if not score >= thresholds.image:
+            return ()
+        roi = self._preprocessor.roi_in(*image_rgb.shape[:2])
+        # The map lies on the canvas, as the part is; the patches are the model's.
+        numbers = self._placer.on_canvas(patch_numbers(2 * head.grid, *picture.shape[:2]))
+        comparisons = []
+        for found in self._scorer.regions(values, thresholds.pixel):
+            number, box = int(numbers[peak_place(values, found)]), self._placer.box_back(found.box_in_map, pose, roi)
+            comparisons.append(compare(picture, features, head, tiles, number, box))
+        return tuple(comparisons)
+
+    def in_place(self, image_rgb: UInt8Array) -> UInt8Array:
+        """A picture as the model sees it: uint8 (h, w, 3), a copy.
+
+        Args:
+            image_rgb: uint8 (H, W, 3), a frame's picture.
+
+        Raises:
+            PoseError: the part cannot be brought into place.
+        """
+        return self._seen(image_rgb).copy()
+
     def found(self, image_rgb: UInt8Array) -> Found:
         """What the model finds in a picture, before any comparison with good parts: for learning what is normal.
 
@@ -188,7 +236,7 @@ class Inspector:
             PoseError: the part cannot be brought into place.
         """
         picture, pose = self._placer.place(self._placer.look(image_rgb))
-        height, width = picture.shape[:2]
+        height, width = self._placer.on_canvas(picture).shape[:2]
         middle = Box(width // 4, height // 4, width - 2 * (width // 4), height - 2 * (height // 4))
         return self._placer.box_back(middle, pose, self._preprocessor.roi_in(*image_rgb.shape[:2]))
 
@@ -199,14 +247,21 @@ class Inspector:
             found: from `found`; its map may be overwritten.
 
         Returns:
-            the anomaly map, float32 (h, w) of the part in place, and the image score.
+            the anomaly map, float32 (h, w) on the placer's canvas, and the image score.
         """
-        values = self._scorer.anomaly_map(found.raw_map)
+        # From here on a defect across two strips is one, in its true shape.
+        values = self._placer.on_canvas(self._scorer.anomaly_map(found.raw_map))
         return values, self._scorer.score(values, found.term)
 
     def peak(self, anomaly_map: Float32Array) -> float:
         """The highest value of an anomaly map that a whole smallest defect reaches."""
         return self._scorer.peak(anomaly_map)
+
+    def _read_good_patches(self) -> UInt8Array | None:
+        head, content = self.model.patch_head, self.bundle.files.get(GOOD_PATCHES)
+        if head is None or content is None:
+            return None
+        return read_sheet(content, len(head.words), self.bundle.bundle_id)
 
     def _seen(self, image_rgb: UInt8Array) -> UInt8Array:
         return self._placed(self._placer.look(image_rgb))[0]

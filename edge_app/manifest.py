@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import pydantic
 from pydantic import Field, FiniteFloat, PositiveInt, StringConstraints
 
-MODEL, HEAD, PATCH_HEAD = "model.tflite", "head.tflite", "head.npz"
+MODEL, HEAD, PATCH_HEAD, GOOD_PATCHES = "model.tflite", "head.tflite", "head.npz", "good_patches.jpg"
 
 Product = Annotated[str, StringConstraints(pattern=r"^\w[\w.\-]{0,63}$")]
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
@@ -90,7 +90,8 @@ class HeadSpec(_Part):
     """What takes the first graph's features.
 
     - `anomaly_map`, `score`: `head.tflite`, a second graph, float32 in and out.
-    - `patches`: `head.npz`, remembered patches; `edge_app.patches` explains it.
+    - `patches`: `head.npz`, remembered patches; `edge_app.patches` explains it. `good_patches.jpg` may lie beside it:
+      how they look; `edge_app.explain` explains that.
     """
 
     kind: Literal["anomaly_map", "score", "patches"]
@@ -152,13 +153,16 @@ class PartSpec(_Part):
 class AlignSpec(_Part):
     """How a part is brought into place before the model sees it, and its light evened out.
 
-    `edge_app.align` explains `template`, `edge_app.upright` `crop` and `upright`, `edge_app.photometric` the rest.
+    `edge_app.align` explains `template`, `edge_app.upright` `crop` and `upright`, `edge_app.strips` `strips`,
+    `edge_app.photometric` the rest.
     """
 
     kind: AlignKind = "none"
     photometric: Photometric = "none"
     template: str | None = None
     part: PartSpec | None = None
+    strips: PositiveInt = 1
+    strips_along: Literal["width", "height"] = "width"
 
     @pydantic.model_validator(mode="after")
     def _names_its_template(self) -> Self:
@@ -166,7 +170,14 @@ class AlignSpec(_Part):
             raise ValueError("kind template and a template file go together")
         if (self.kind in PART_KINDS) != (self.part is not None):
             raise ValueError("the kinds crop and upright, and a part, go together")
+        if self.kind == "template" and self.strips > 1:
+            raise ValueError("a template turns whole pictures alone, no strips")
         return self
+
+    @property
+    def needs_own_resolution(self) -> bool:
+        """Whether frames must come in their own resolution: resized to the model's picture, they would lose by it."""
+        return self.kind in PART_KINDS or self.strips > 1
 
 
 ScoreRule = Literal["max", "top_percent"]
@@ -339,6 +350,9 @@ class Manifest(BaseManifest):
             raise ValueError(f"a term beside {self.output.kind} cannot be told from it")
         if self.align.template is not None and self.input.height != self.input.width:
             raise ValueError("a template turns square pictures alone")
+        cut, side = self.align.strips, self.input.height if self.align.strips_along == "width" else self.input.width
+        if side % cut:
+            raise ValueError(f"{cut} strips do not fill a side of {side}")
         weights = self.scoring.ssim_weight, self.scoring.l2_weight
         if self.output.kind == "reconstruction" and self.scoring.map_weight > 0 and not any(weights):
             raise ValueError("ssim_weight and l2_weight are both 0: nothing would be compared")

@@ -4,7 +4,7 @@ A trunk, a TFLite graph, describes the patches of a picture on two grids; this h
 processor, compares them with what it remembers of good parts. It is learnt without gradients, in seconds, by the
 very code that applies it: so the trainer and a station can both do it, from features that the exported trunk gave.
 
-Two heads and their sum:
+Two heads and their weighted mean:
 
 - *memory*: log distance from the nearest of a few hundred to a few thousand remembered patches, chosen by the greedy
   k-centre rule (Roth, Pemula, Zepeda, Schoelkopf, Brox & Gehler, "Towards Total Recall in Industrial Anomaly
@@ -12,7 +12,8 @@ Two heads and their sum:
 - *gaussian*: log Mahalanobis distance from the good patches at the same place (Defard, Setkov, Loesch & Audigier,
   "PaDiM", ICPR 2021), the covariance held by its largest directions and one remaining variance for all others.
 
-Logarithms, because few pictures give the second distance a heavy tail, and the sum would be its alone.
+Logarithms, because few pictures give the second distance a heavy tail, and the sum would be its alone. The memory
+weighs more: what the Gaussian says moves for a whole picture at once where there are few.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class HeadPlan:
     Attributes:
         words: patches to remember; 0 for no memory.
         rank: directions of the covariance at each place that are kept; 0 for no Gaussian.
+        memory_share: weight of the memory's map where there is a Gaussian too; the Gaussian's has the rest.
         places: judge each place of both maps against its own good parts too.
         seed: of the choice of patches.
         patches: the words are chosen among so many; with more of them time grows and the words hardly change.
@@ -55,6 +57,7 @@ class HeadPlan:
 
     words: int = 1000
     rank: int = 32
+    memory_share: float = 0.75
     places: bool = True
     seed: int = 0
     patches: int = 30_000
@@ -75,6 +78,7 @@ class PatchHead:
         mean: float32 (g * g, coarse), after the gain; no rows without a Gaussian.
         directions: float16 (g * g, r, coarse), orthonormal rows times the root of the share that they take away.
         variance: float32 (g * g,), remaining variance of each place.
+        weights: float32 (heads,), of each head that is there in the map, memory first; their sum is 1.
         normal: float32 (2, 2, 2g, 2g): of the memory's and the Gaussian's map, mean and spread at each place on good
             parts that the head did not see.
     """
@@ -86,6 +90,7 @@ class PatchHead:
     mean: Float32Array
     directions: npt.NDArray[np.float16]
     variance: Float32Array
+    weights: Float32Array
     normal: Float32Array
 
     def to_bytes(self) -> bytes:
@@ -121,6 +126,7 @@ class PatchHead:
             "mean": (np.float32, (len(self.mean), coarse)),
             "directions": (np.float16, (len(self.mean), rank, coarse)),
             "variance": (np.float32, (len(self.mean),)),
+            "weights": (np.float32, (min(1, len(self.words)) + min(1, len(self.mean)),)),
             "normal": (np.float32, (2, 2, 2 * g, 2 * g)),
         }
         for field, (dtype, shape) in expected.items():
@@ -131,6 +137,8 @@ class PatchHead:
                 raise ValueError(f"{field} holds a value that is not finite")
         if len(self.mean) not in (0, g * g) or not (len(self.mean) or len(self.words)):
             raise ValueError(f"{len(self.words)} words and {len(self.mean)} places on a grid of {g}")
+        if (self.weights < 0).any() or abs(float(self.weights.sum()) - 1) > 1e-3:
+            raise ValueError(f"the weights of the heads are {self.weights}")
         if (self.variance <= 0).any() or (self.normal[:, 1] <= 0).any():
             raise ValueError("a variance or spread is not positive")
 
@@ -182,7 +190,7 @@ class PatchHead:
         ]
 
     def anomaly_map(self, features: Float32Array) -> Float32Array:
-        """How unusual each place is: the mean of what the heads say.
+        """How unusual each place is: the weighted mean of what the heads say.
 
         Args:
             features: float32 (g, g, channels) of one picture.
@@ -190,11 +198,11 @@ class PatchHead:
         Returns:
             float32 (2g, 2g), higher is more anomalous.
         """
-        total: Float32Array = np.mean(self.unusual(features), axis=0, dtype=np.float32)
+        total: Float32Array = np.tensordot(self.weights, np.stack(self.unusual(features)), axes=1)
         return total
 
-    def nearest(self, features: Float32Array, row: int, column: int) -> tuple[int, int, int]:
-        """The good patch that a patch was compared with: number of its picture, its row and column.
+    def nearest(self, features: Float32Array, row: int, column: int) -> int:
+        """Number of the word that a patch was compared with; `sources` says where that one comes from.
 
         Args:
             features: float32 (g, g, channels).
@@ -208,8 +216,7 @@ class PatchHead:
             raise ValueError("this head remembers no patches")
         fine, _ = split(features, len(self.fine_gain))
         place = row * 2 * self.grid + column
-        picture, at_row, at_column = (int(n) for n in self.sources[self._nearest(fine[place : place + 1])[1][0]])
-        return picture, at_row, at_column
+        return int(self._nearest(fine[place : place + 1])[1][0])
 
     def _nearest(self, fine: Float32Array) -> tuple[Float32Array, npt.NDArray[np.intp]]:
         values = fine * self.fine_gain
@@ -244,6 +251,7 @@ def learn_heads(
     gains: tuple[Float32Array, Float32Array],
     plan: HeadPlan,
     folds: Sequence[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]],
+    like: Learnt | None = None,
 ) -> Learnt:
     """Learn from good parts.
 
@@ -252,13 +260,17 @@ def learn_heads(
         gains: of fine and coarse features; see `PatchHead`.
         plan: what to learn.
         folds: indices kept and held out; every part is held out once.
+        like: remember the patches of the same places as these heads, which were learnt from the same parts and folds as
+            another trunk describes them: the rounding of a trunk in whole numbers would choose others, and verdicts
+            would change by the choice alone.
 
     Raises:
         ValueError: neither memory nor Gaussian is asked for.
     """
     if plan.words < 1 and plan.rank < 1:
         raise ValueError("a patch head needs words, or a rank, or both")
-    heads = [_learn(features, kept, gains, plan) for kept, _ in folds]
+    known = [None] * len(folds) if like is None else [head.sources for head in like.folds]
+    heads = [_learn(features, kept, gains, plan, at) for (kept, _), at in zip(folds, known, strict=True)]
     side = 2 * features.shape[1]
     found = np.zeros((2, len(features), side, side), np.float32)
     for head, (_, held_out) in zip(heads, folds, strict=True):
@@ -266,7 +278,8 @@ def learn_heads(
             for which, values in enumerate(head.maps(features[index])):
                 if values is not None:
                     found[which, index] = values
-    final = replace(_learn(features, np.arange(len(features)), gains, plan), normal=_normal(found, plan.places))
+    final = _learn(features, np.arange(len(features)), gains, plan, None if like is None else like.final.sources)
+    final = replace(final, normal=_normal(found, plan.places))
     fold_heads = tuple(
         replace(head, normal=_normal(found[:, kept], plan.places)) for head, (kept, _) in zip(heads, folds, strict=True)
     )
@@ -295,6 +308,7 @@ def blank_head(gains: tuple[Float32Array, Float32Array], grid: int) -> PatchHead
         mean=np.empty((0, coarse), np.float32),
         directions=np.empty((0, 0, coarse), np.float16),
         variance=np.empty(0, np.float32),
+        weights=np.ones(1, np.float32),
         normal=np.stack([nothing, nothing + 1], axis=1),
     )
 
@@ -319,36 +333,47 @@ def _learn(
     kept: npt.NDArray[np.intp],
     gains: tuple[Float32Array, Float32Array],
     plan: HeadPlan,
+    at: npt.NDArray[np.int32] | None,
 ) -> PatchHead:
     fine_gain, coarse_gain = gains
     g, fine, coarse = features.shape[1], len(fine_gain), len(coarse_gain)
     words, sources = np.empty((0, fine), np.float32), np.empty((0, 3), np.int32)
     if plan.words > 0:
-        words, sources = _remember(features, kept, fine_gain, plan)
+        sources = _chosen(features, kept, fine_gain, plan) if at is None else at
+        words = _patches_at(features, sources, fine) * fine_gain
     mean, directions = np.empty((0, coarse), np.float32), np.empty((0, 0, coarse), np.float16)
     variance = np.empty(0, np.float32)
     if plan.rank > 0:
         at_places = np.stack([split(features[index], fine)[1] for index in kept]) * coarse_gain
         mean, directions, variance = _gaussians(at_places, plan.rank)
+    shares = [plan.memory_share, 1 - plan.memory_share] if len(words) and len(mean) else [1.0]
     return replace(
-        blank_head(gains, g), words=words, sources=sources, mean=mean, directions=directions, variance=variance
+        blank_head(gains, g),
+        words=words,
+        sources=sources,
+        mean=mean,
+        directions=directions,
+        variance=variance,
+        weights=np.array(shares, np.float32),
     )
 
 
-def _remember(
+def _chosen(
     features: Float32Array, kept: npt.NDArray[np.intp], gain: Float32Array, plan: HeadPlan
-) -> tuple[Float32Array, npt.NDArray[np.int32]]:
+) -> npt.NDArray[np.int32]:
     """The greedy k-centre rule over a random choice of patches: the next word is the patch farthest from all words."""
     side = 2 * features.shape[1]
     places = side * side
     rng = np.random.default_rng(plan.seed)
     each = min(places, max(1, plan.patches // len(kept)))
-    values, sources = [], []
-    for index in kept:
-        chosen = np.sort(rng.choice(places, each, replace=False))
-        values.append(split(features[index], len(gain))[0][chosen] * gain)
-        sources.append(np.stack([np.full(each, index), chosen // side, chosen % side], axis=1))
-    patches, where = np.concatenate(values), np.concatenate(sources).astype(np.int32)
+    chosen = [np.sort(rng.choice(places, each, replace=False)) for _ in kept]
+    where = np.concatenate(
+        [
+            np.stack([np.full(each, index), at // side, at % side], axis=1)
+            for index, at in zip(kept, chosen, strict=True)
+        ]
+    ).astype(np.int32)
+    patches = _patches_at(features, where, len(gain)) * gain
     squares = np.einsum("ij,ij->i", patches, patches)
     farthest = int(np.argmax(((patches - patches.mean(axis=0)) ** 2).sum(axis=1)))
     distance = np.full(len(patches), np.inf, np.float32)
@@ -358,7 +383,18 @@ def _remember(
         new = squares + squares[farthest] - 2 * (patches @ patches[farthest])
         np.minimum(distance, new, out=distance)
         farthest = int(np.argmax(distance))
-    return np.ascontiguousarray(patches[words]), np.ascontiguousarray(where[words])
+    return np.ascontiguousarray(where[words])
+
+
+def _patches_at(features: Float32Array, where: npt.NDArray[np.int32], fine: int) -> Float32Array:
+    """Patches of the fine grid, float32 (M, fine), at places (M, 3) of picture, row and column."""
+    picture, row, column = where.T
+    block = (2 * (row % 2) + column % 2) * fine
+    channels = block[:, np.newaxis] + np.arange(fine)
+    values: Float32Array = features[
+        picture[:, np.newaxis], row[:, np.newaxis] // 2, column[:, np.newaxis] // 2, channels
+    ]
+    return values
 
 
 def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.NDArray[np.float16], Float32Array]:

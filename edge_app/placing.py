@@ -10,11 +10,16 @@ from edge_app.align import Pose, TemplateAligner
 from edge_app.domain import Box, Float32Array, UInt8Array
 from edge_app.manifest import AlignSpec, InputSpec
 from edge_app.preprocess import Preprocessor, box_to_frame
+from edge_app.strips import Pixels, Strips
 from edge_app.upright import PartAligner, reductions
 
 
 class Placer(Protocol):
-    """One way. Arrays that it gives may be kept buffers, good until the next frame."""
+    """One way. Arrays that it gives may be kept buffers, good until the next frame.
+
+    The part is brought onto a canvas, whose strips make the model's picture (`edge_app.strips`). Without strips the
+    canvas is the picture. Anomaly maps and boxes go back from the canvas.
+    """
 
     def look(self, image_rgb: UInt8Array) -> list[UInt8Array]:
         """A frame's region of interest in ever smaller copies, each uint8 (h, w, 3).
@@ -24,7 +29,7 @@ class Placer(Protocol):
         """
 
     def place(self, levels: list[UInt8Array]) -> tuple[UInt8Array, Pose]:
-        """The part in place, uint8 of the model's size, and what was undone for it.
+        """The part in place as the model sees it, uint8 of the model's size, and what was undone for it.
 
         Args:
             levels: from `look`.
@@ -33,14 +38,17 @@ class Placer(Protocol):
             PoseError: there is no part, or it is unsure how it lies.
         """
 
+    def on_canvas(self, values: Pixels) -> Pixels:
+        """A picture or a map as the model sees the part, (h, w) or (h, w, c), on the canvas, as the part lies there."""
+
     def map_back(self, values: Float32Array, pose: Pose, roi: Box) -> Float32Array:
-        """An anomaly map of the part in place, float32 (h, w), as one of the same size over the region of interest."""
+        """An anomaly map on the canvas, float32 (h, w), as one over the region of interest: always of one size."""
 
     def box_back(self, box: Box, pose: Pose, roi: Box) -> Box:
-        """A box of the part in place in pixels of the frame."""
+        """A box of the canvas in pixels of the frame."""
 
     def pixel_area(self, pose: Pose, roi: Box) -> float:
-        """Area of one pixel of the part in place, in pixels of the frame."""
+        """Area of one pixel of the canvas, in pixels of the frame."""
 
 
 class AsItLies:
@@ -49,11 +57,14 @@ class AsItLies:
     Args:
         spec: the manifest's `input`.
         template: uint8 (h, w, 3), or None.
+        strips: of the canvas; one with a template.
     """
 
-    def __init__(self, spec: InputSpec, template: UInt8Array | None) -> None:
-        self._preprocessor = Preprocessor(spec)
-        self._shape = (spec.height, spec.width)
+    def __init__(self, spec: InputSpec, template: UInt8Array | None, strips: Strips) -> None:
+        self._shape = strips.canvas(spec.height, spec.width)
+        height, width = self._shape
+        self._preprocessor = Preprocessor(spec.model_copy(update={"height": height, "width": width}))
+        self._strips = strips
         self._aligner = None if template is None else TemplateAligner(template)
 
     def look(self, image_rgb: UInt8Array) -> list[UInt8Array]:
@@ -62,7 +73,13 @@ class AsItLies:
 
     def place(self, levels: list[UInt8Array]) -> tuple[UInt8Array, Pose]:
         """See `Placer`."""
-        return (levels[-1], np.eye(2, 3)) if self._aligner is None else self._aligner.align(levels[-1])
+        if self._aligner is not None:
+            return self._aligner.align(levels[-1])
+        return self._strips.stacked(levels[-1]), np.eye(2, 3)
+
+    def on_canvas(self, values: Pixels) -> Pixels:
+        """See `Placer`."""
+        return self._strips.unstacked(values)
 
     def map_back(self, values: Float32Array, pose: Pose, roi: Box) -> Float32Array:
         """See `Placer`."""
@@ -91,7 +108,9 @@ class ByItsOutline:
         assert align.part is not None, "the manifest has it"
         assert align.kind == "crop" or align.kind == "upright"
         self._preprocessor = Preprocessor(spec)
-        self._aligner = PartAligner(align.kind, align.part, (spec.height, spec.width))
+        self._strips = Strips(align.strips, align.strips_along)
+        self._shape = (spec.height, spec.width)
+        self._aligner = PartAligner(align.kind, align.part, self._strips.canvas(spec.height, spec.width))
 
     def look(self, image_rgb: UInt8Array) -> list[UInt8Array]:
         """See `Placer`."""
@@ -99,11 +118,17 @@ class ByItsOutline:
 
     def place(self, levels: list[UInt8Array]) -> tuple[UInt8Array, Pose]:
         """See `Placer`."""
-        return self._aligner.place(levels)
+        canvas, pose = self._aligner.place(levels)
+        return self._strips.stacked(canvas), pose
+
+    def on_canvas(self, values: Pixels) -> Pixels:
+        """See `Placer`."""
+        return self._strips.unstacked(values)
 
     def map_back(self, values: Float32Array, pose: Pose, roi: Box) -> Float32Array:
         """See `Placer`."""
-        return self._aligner.map_back(values, pose, (roi.height, roi.width))
+        # The region is not as long as the part: its map has the model's size, whatever the canvas.
+        return self._aligner.map_back(values, pose, (roi.height, roi.width), self._shape)
 
     def box_back(self, box: Box, pose: Pose, roi: Box) -> Box:
         """See `Placer`."""
@@ -123,4 +148,6 @@ def make_placer(spec: InputSpec, align: AlignSpec, template: UInt8Array | None) 
         align: the manifest's `align`.
         template: the bundle's, where it has one.
     """
-    return AsItLies(spec, template) if align.part is None else ByItsOutline(spec, align)
+    if align.part is not None:
+        return ByItsOutline(spec, align)
+    return AsItLies(spec, template, Strips(align.strips, align.strips_along))

@@ -132,6 +132,11 @@ class TfliteModel:
         return 0.0 if self._term is None else float(real_values(self._term_view(), self._term)[0, 0])
 
     @property
+    def patch_head(self) -> PatchHead | None:
+        """What the features are compared with, where that is a patch head."""
+        return self._patches
+
+    @property
     def gives_reconstruction(self) -> bool:
         """Whether the output is to be compared with the picture."""
         return self._kind == "reconstruction"

@@ -178,7 +178,7 @@ class PartAligner:
         kind: `crop` sets the middle of the part's box into the middle; `upright` sets its centroid to a fixed place,
             its long axis level and the end that the spec calls heavy to the left.
         spec: learnt from good parts.
-        size: height and width of the model's picture.
+        size: height and width of the result, the model's picture or a canvas of it.
     """
 
     def __init__(self, kind: PartKind, spec: PartSpec, size: tuple[int, int]) -> None:
@@ -259,19 +259,22 @@ class PartAligner:
             )
         return part.heavy_left(spec.heavy_end)
 
-    def map_back(self, values: Float32Array, pose: Pose, region_shape: tuple[int, int]) -> Float32Array:
+    def map_back(
+        self, values: Float32Array, pose: Pose, region_shape: tuple[int, int], map_shape: tuple[int, int]
+    ) -> Float32Array:
         """An anomaly map of the part in place, as it lies on the region.
 
         Args:
             values: float32 (h, w).
             pose: from `place`.
             region_shape: height and width of the region.
+            map_shape: height and width of the result.
 
         Returns:
-            float32 (h, w) whose corners are the region's, values of the map itself, the highest of those that fall
-            onto one pixel; places that the map does not cover have its lowest value.
+            float32 of that shape whose corners are the region's, values of the map itself, the highest of those that
+            fall onto one pixel; places that the map does not cover have its lowest value.
         """
-        height, width = self._size
+        height, width = map_shape
         # From a pixel of the result to one of the region to one of the part in place.
         factors = np.array([region_shape[1] / width, region_shape[0] / height])
         to_region = np.diag([*factors, 1.0])

@@ -1,19 +1,21 @@
 """`--detector auto`: how parts are placed, evened out and compared, chosen from good parts and defects drawn into them.
 
-Each way is tried on up to 60 good parts: heads are learnt from nine tenths of them and see the rest, whole and with a
-drawn defect of each kind in turn. What counts is how well the two are told apart (AUROC), and the share of defects
-beyond the threshold that the good parts alone give for 5 % false rejects. The usual way stays unless another is better
-by more than chance. The drawn defects choose; no head, threshold or figure of the bundle ever sees one.
+Each way is tried on up to 60 good parts: heads are learnt from nine tenths of them and see the rest, whole and with
+drawn defects of several kinds. What counts is how well the two are told apart (AUROC). The usual way stays unless
+another one is better by more than chance: by two standard errors of the difference, which is taken on the very same
+parts and defects. The drawn defects choose; no head, threshold or figure of the bundle ever sees one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+import numpy.typing as npt
+from scipy import stats
 
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
@@ -34,36 +36,70 @@ from trainer.place import Placement, learn_placement
 __all__ = ["PARTS", "NoWeightsError", "Trial", "choose"]
 
 PARTS = 60
+# So many drawn defects are enough; each part has at least two of them.
+_DEFECTS, _LEAST_EACH = 180, 2
 _WORDS, _PATCHES = 200, 8_000
 # A picture of half the area: it takes half the time on the line.
 _SMALLER = 224
-_HEADS = {"kensa": (0, 1), "patch_memory": (0,), "patch_gaussian": (1,)}
+# Weight of the memory in the map; the first is the usual one.
+_MEMORY_SHARES = (float(KENSA.settings["memory_share"]), 0.0, 0.25, 0.5, 1.0)
 _RULES: tuple[ScoreRule, ...] = ("top_percent", "max")
+# The probability that a difference as clear as that is no chance.
+_SURE = 0.975
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     """One way, and how well it found the drawn defects.
 
     Attributes:
+        memory_share: 1 is `patch_memory`, 0 `patch_gaussian`, and what lies between `kensa` with this share.
         auroc: drawn defects against good parts.
         found: share of drawn defects beyond the threshold for 5 % false rejects.
         left_out: share of good parts that cannot be placed so.
+        beats: float64 (parts, parts), share of the column's defects that score above the row's good part; NaN where
+            a part cannot be placed.
     """
 
     align: AlignKind
     photometric: Photometric
     size: int
-    detector: str
+    memory_share: float
     score_rule: ScoreRule
     auroc: float
     found: float
     left_out: float
+    beats: npt.NDArray[np.float64]
+
+    @property
+    def detector(self) -> str:
+        """Name of the detector that does it so."""
+        return {0.0: "patch_gaussian", 1.0: "patch_memory"}.get(self.memory_share, KENSA.name)
 
     @property
     def quality(self) -> float:
         """What is compared, 0..1."""
-        return (self.auroc + self.found) / 2 - self.left_out
+        return self.auroc - self.left_out
+
+    def told(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        figures = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "beats"}
+        return {"detector": self.detector, **figures}
+
+    def clearly_beats(self, other: Trial) -> bool:
+        """Whether it is better by more than chance.
+
+        The standard error of the difference of two AUROCs on the same parts: DeLong, DeLong & Clarke-Pearson,
+        Biometrics 1988, with each part and its defects as one unit (Obuchowski, Biometrics 1997).
+        """
+        both = ~(np.isnan(self.beats.diagonal()) | np.isnan(other.beats.diagonal()))
+        n = int(both.sum())
+        if n < 3 or self.quality <= other.quality:
+            return False
+        difference = (self.beats - other.beats)[np.ix_(both, both)]
+        by_part = difference.mean(axis=0) + difference.mean(axis=1)
+        error = float(by_part.std(ddof=1)) / np.sqrt(n)
+        return self.quality - other.quality > float(stats.t.ppf(_SURE, n - 1)) * error
 
 
 def choose(
@@ -76,7 +112,7 @@ def choose(
     photometric: Photometric | None = None,
     size: int | None = None,
 ) -> list[Trial]:
-    """Try the ways one after the other: placing, light, size, each with every head and rule.
+    """Try the ways one after the other: placing, light, size, each with every share of the two heads and rule.
 
     Args:
         frames: good parts, each uint8 (H, W, 3), in their own resolution; `PARTS` of them are enough.
@@ -110,13 +146,12 @@ class _Bench:
         self, frames: Sequence[UInt8Array] | UInt8Array, seed: int, weights: Path | None, say: Callable[[str], None]
     ) -> None:
         self._frames, self._seed, self._weights, self._say = frames, seed, weights, say
-        # Another way must be better by about one standard error of a share of so many parts: less may be chance.
-        self._margin = 0.5 / np.sqrt(len(frames))
-        # Each part with two defects, the kinds in turn.
+        each = min(len(KINDS), max(_LEAST_EACH, -(-_DEFECTS // len(frames))))
+        # The kinds in turn.
         self._broken = [
-            (index, draw_defect(frame, frames, KINDS[(2 * index + again) % len(KINDS)], seed + 2 * index + again))
-            for again in (0, 1)
+            (index, draw_defect(frame, frames, KINDS[(each * index + again) % len(KINDS)], seed + each * index + again))
             for index, frame in enumerate(frames)
+            for again in range(each)
         ]
         self.trials: list[Trial] = []
 
@@ -129,21 +164,21 @@ class _Bench:
                     raise
                 self._say(f"auto: {align} cannot be used ({error})")
                 continue
-            tried = self._tried(align, photometric, size, placement)
-            self.trials += tried
-            top = max(tried, key=lambda trial: trial.quality)
-            # The first one is the usual one: it stays unless another is clearly better.
-            top = tried[0] if top.quality <= tried[0].quality + self._margin else top
+            usual, *others = self._tried(align, photometric, size, placement)
+            self.trials += [usual, *others]
+            top = max(others, key=lambda trial: trial.quality)
+            top = top if top.clearly_beats(usual) else usual
             self._say(
                 f"auto: {align}, light {photometric}, {size} px: {top.detector}, {top.score_rule}: AUROC"
                 f" {top.auroc:.3f}, {top.found:.0%} of drawn defects found"
             )
-            if best is None or top.quality > best.quality + self._margin:
+            if best is None or top.clearly_beats(best):
                 best = top
         assert best is not None
         return best
 
     def _tried(self, align: AlignKind, photometric: Photometric, size: int, placement: Placement) -> list[Trial]:
+        """All heads and rules, the usual ones first."""
         kept = [index for index in range(len(self._frames)) if index not in placement.left_out]
         place = {index: number for number, index in enumerate(kept)}
         plan = Plan(KENSA, size, None, 1, self._seed, KENSA.settings, backbone_weights=self._weights)
@@ -165,36 +200,56 @@ class _Bench:
             np.stack(head_of[number].unusual(one))
             for (number, _), one in zip(broken, described(np.stack([p for _, p in broken])), strict=True)
         ]
+        owners = np.array([number for number, _ in broken] + unplaced)
         left_out = len(placement.left_out) / len(self._frames)
         found = []
-        for detector, which in _HEADS.items():
-            joined = [[maps[list(which)].mean(axis=0) for maps in some] for some in (good, bad)]
+        for share in _MEMORY_SHARES:
+            weights = np.array([share, 1 - share], np.float32)
+            joined = [[np.tensordot(weights, maps, axes=1) for maps in some] for some in (good, bad)]
             for rule in _RULES:
-                good_scores, bad_scores = ([highest(one, rule) for one in some] for some in joined)
-                threshold = image_threshold(good_scores, FALLBACK_RATE).value
+                good_scores, bad_scores = (np.array([highest(one, rule) for one in some]) for some in joined)
+                threshold = image_threshold(good_scores.tolist(), FALLBACK_RATE).value
                 # A part that a defect makes impossible to place is NO VERDICT: it does not pass either.
-                top = max(*good_scores, *bad_scores)
-                bad_scores += [top] * unplaced
-                labels = [0] * len(good_scores) + [1] * len(bad_scores)
-                auroc = float(roc_auc_score(labels, [*good_scores, *bad_scores]))
-                share = float(np.mean(np.asarray(bad_scores) >= threshold))
-                found.append(Trial(align, photometric, size, detector, rule, auroc, share, left_out))
+                bad_scores = np.append(bad_scores, np.full(len(unplaced), np.inf))
+                beats = np.full((len(self._frames), len(self._frames)), np.nan)
+                beats[np.ix_(kept, kept)] = _beats(good_scores, bad_scores, owners)
+                auroc, share_found = float(np.nanmean(beats)), float(np.mean(bad_scores >= threshold))
+                found.append(Trial(align, photometric, size, share, rule, auroc, share_found, left_out, beats))
         return found
 
     def _placed_broken(
         self, placement: Placement, photometric: Photometric, size: int, place: dict[int, int]
-    ) -> tuple[list[tuple[int, UInt8Array]], int]:
+    ) -> tuple[list[tuple[int, UInt8Array]], list[int]]:
+        """Broken parts in place, each with its good part's number; and the numbers of those that cannot be placed."""
         given = InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size)
         named = {} if placement.template is None else {"template": "template.png"}
         placer = make_placer(given, AlignSpec.model_validate({**placement.align, **named}), placement.template)
-        found, unplaced = [], 0
+        found, unplaced = [], []
         for index, frame in self._broken:
             if index not in place:
                 continue
             try:
                 picture, _ = placer.place(placer.look(frame))
             except PoseError:
-                unplaced += 1
+                unplaced.append(place[index])
                 continue
             found.append((place[index], even_out(picture, photometric).copy()))
         return found, unplaced
+
+
+def _beats(
+    good: npt.NDArray[np.float64], bad: npt.NDArray[np.float64], owners: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Of each good part (row) and each part's defects (column), the share of the defects that score higher.
+
+    Args:
+        good: (n,), scores of good parts.
+        bad: (m,), scores of drawn defects.
+        owners: (m,), the part that each is drawn into; every part has some.
+
+    Returns:
+        (n, n), 0..1; its mean is the AUROC.
+    """
+    above = (bad > good[:, np.newaxis]) + 0.5 * (bad == good[:, np.newaxis])
+    columns = [above[:, owners == part].mean(axis=1) for part in range(len(good))]
+    return np.stack(columns, axis=1)

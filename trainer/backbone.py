@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from keras import layers
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
 
-# Where a network's features are taken: at an eighth of the picture's side, 192 and 256 of them.
-MOBILENET_TAP, SQUEEZENET_TAP = "block_6_expand_relu", "fire5"
+# Where a network's features are taken: at an eighth of the picture's side, and twice at a sixteenth.
+_MOBILENET_TAPS = ("block_6_expand_relu", "block_10_expand_relu", "block_13_expand_relu")
+_SQUEEZENET_TAPS = ("fire5", "fire7", "fire9")
+# MobileNetV2's width by what its last convolution, the widest of all, takes and gives.
+_WIDTHS = {(112, 1280): 0.35, (160, 1280): 0.5, (240, 1280): 0.75, (320, 1280): 1.0, (416, 1664): 1.3, (448, 1792): 1.4}
 
 
 class NoWeightsError(DataError):
@@ -28,42 +31,36 @@ _SQUEEZENET_FIRES = ((2, 16, 64), (3, 16, 64), (4, 32, 128), (5, 32, 128), (6, 4
 
 
 def open_backbone(side: int, weights: Path | None) -> keras.Model:
-    """The network whose weights these are; MobileNetV2 from `keras.applications` where no file is given.
+    """The network whose weights these are, up to an eighth of the picture's side.
 
     Args:
         side: side of the picture, pixels.
-        weights: an .h5 file of MobileNetV2 (1.0, without top) or SqueezeNet 1.1 (without top), or None.
+        weights: as for `open_taps`.
 
     Returns:
-        float32 (N, side, side, 3), RGB, 0..1, to (N, h, w, c).
+        float32 (N, side, side, 3), RGB, 0..1, to (N, side / 8, side / 8, c).
+
+    Raises:
+        DataError: as for `open_taps`.
+    """
+    return _opened(side, weights, 1)
+
+
+def open_taps(side: int, weights: Path | None) -> keras.Model:
+    """The network whose weights these are; MobileNetV2 1.0 from `keras.applications` where no file is given.
+
+    Args:
+        side: side of the picture, pixels; a multiple of 32.
+        weights: an .h5 file of MobileNetV2 (of any width that Keras has) or SqueezeNet 1.1, both without top, or None.
+
+    Returns:
+        float32 (N, side, side, 3), RGB, 0..1, to a list of three (N, h, w, c): one at an eighth of the picture's side,
+        then two at a sixteenth.
 
     Raises:
         DataError: the file is not there or holds the weights of another network; or none could be fetched.
     """
-    with _explained(weights):
-        if weights is not None:
-            with h5py.File(weights) as file:
-                if "fire2" in file:
-                    return _tapped_squeezenet(_squeezenet(side, file), side)
-        return _tapped_mobilenet(_filled_mobilenet(side, weights), side, [MOBILENET_TAP])
-
-
-def open_taps(side: int, weights: Path | None, taps: Sequence[str]) -> keras.Model:
-    """MobileNetV2 with several of its layers as outputs.
-
-    Args:
-        side: side of the picture, pixels.
-        weights: an .h5 file of MobileNetV2 (1.0, without top), or None to fetch them.
-        taps: layers by name; the network ends with the last of them.
-
-    Returns:
-        float32 (N, side, side, 3), RGB, 0..1, to a list of (N, h, w, c).
-
-    Raises:
-        DataError: the file is not there or holds the weights of another network; or none could be fetched.
-    """
-    with _explained(weights):
-        return _tapped_mobilenet(_filled_mobilenet(side, weights), side, taps)
+    return _opened(side, weights, 3)
 
 
 def in_batches(model: keras.Model, pictures: UInt8Array, at_once: int) -> Iterator[Any]:
@@ -81,18 +78,34 @@ def _explained(weights: Path | None) -> Iterator[None]:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
             f"--backbone-weights {weights}: not the ImageNet weights of MobileNetV2 or SqueezeNet 1.1 without top"
-            f" ({reason}); give such an .h5 file"
+            f" ({reason}); give such an .h5 file of Keras, MobileNetV2 in one of the widths"
+            f" {', '.join(map(str, _WIDTHS.values()))}"
         ) from error
 
 
-def _filled_mobilenet(side: int, weights: Path | None) -> keras.Model:
-    model = _mobilenet(side, None)
-    if weights is not None:
+def _opened(side: int, weights: Path | None, n_taps: int) -> keras.Model:
+    with _explained(weights):
+        if weights is None:
+            return _tapped(_fetched_mobilenet(side), layers.Rescaling(2.0, -1.0), _MOBILENET_TAPS[:n_taps])
+        with h5py.File(weights) as file:
+            if "fire2" in file:
+                return _tapped(_squeezenet(side, file), _blue_first, _SQUEEZENET_TAPS[:n_taps])
+            model = _mobilenet(side, _width(file))
         model.load_weights(weights)
-        return model
+        return _tapped(model, layers.Rescaling(2.0, -1.0), _MOBILENET_TAPS[:n_taps])
+
+
+def _tapped(model: keras.Model, prepare: Callable[[Any], Any], taps: Sequence[str]) -> keras.Model:
+    outputs = [model.get_layer(tap).output for tap in taps]
+    picture = keras.Input(model.input_shape[1:], name="picture")
+    return keras.Model(picture, keras.Model(model.input, outputs if len(outputs) > 1 else outputs[0])(prepare(picture)))
+
+
+def _fetched_mobilenet(side: int) -> keras.Model:
+    model = _mobilenet(side, 1.0)
     try:
         # Those of 224 pixels for every size: the ones that Keras has for other sizes are other networks.
-        model.set_weights(_mobilenet(224, "imagenet").get_weights())
+        model.set_weights(_mobilenet(224, 1.0, "imagenet").get_weights())
     except Exception as error:
         raise NoWeightsError(
             "the ImageNet weights of MobileNetV2 could not be fetched; on a machine without a network give an .h5 file"
@@ -101,22 +114,35 @@ def _filled_mobilenet(side: int, weights: Path | None) -> keras.Model:
     return model
 
 
-def _mobilenet(side: int, weights: str | None) -> keras.Model:
-    return keras.applications.MobileNetV2(include_top=False, weights=weights, input_shape=(side, side, 3))
+def _mobilenet(side: int, width: float, weights: str | None = None) -> keras.Model:
+    return keras.applications.MobileNetV2((side, side, 3), width, include_top=False, weights=weights)
 
 
-def _tapped_mobilenet(model: keras.Model, side: int, taps: Sequence[str]) -> keras.Model:
-    found = [model.get_layer(tap).output for tap in taps]
-    tapped = keras.Model(model.input, found if len(found) > 1 else found[0])
-    picture = keras.Input((side, side, 3), name="picture")
-    return keras.Model(picture, tapped(layers.Rescaling(2.0, -1.0, name="to_minus_1_to_1")(picture)))
+def _width(file: h5py.File) -> float:
+    """MobileNetV2's width. By shapes: each of Keras' formats calls the layers by other names.
+
+    Raises:
+        ValueError: another network.
+    """
+    kernels: list[tuple[int, ...]] = []
+    file.visititems(lambda _, item: kernels.append(item.shape) if len(getattr(item, "shape", ())) == 4 else None)
+    if not kernels:
+        raise ValueError("it holds no convolutions")
+    takes, gives = max(kernels, key=lambda shape: shape[3])[2:]
+    if (takes, gives) not in _WIDTHS:
+        raise ValueError(f"its widest convolution makes {gives} channels of {takes}")
+    return _WIDTHS[takes, gives]
 
 
 def _squeezenet(side: int, file: h5py.File) -> keras.Model:
-    """SqueezeNet 1.1 of Iandola et al. 2016, without top, with the weights of a Keras file."""
+    """SqueezeNet 1.1 of Iandola et al. 2016, without top, with the weights of a Keras file.
 
-    def convolution(x: Any, path: str, filters: int, size: int = 1, stride: int = 1, padding: str = "same") -> Any:
-        layer = layers.Conv2D(filters, size, stride, padding=padding, activation="relu", name=path.replace("/", "_"))
+    Its pools reach over the edge, as in the authors' Caffe; so does its first layer, and the grids are whole shares of
+    the side.
+    """
+
+    def convolution(x: Any, path: str, filters: int, size: int = 1, stride: int = 1) -> Any:
+        layer = layers.Conv2D(filters, size, stride, padding="same", activation="relu", name=path.replace("/", "_"))
         x = layer(x)
         found: list[h5py.Dataset] = []
         file[path].visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
@@ -124,22 +150,19 @@ def _squeezenet(side: int, file: h5py.File) -> keras.Model:
         return x
 
     picture = keras.Input((side, side, 3))
-    x = convolution(picture, "conv1", 64, 3, 2, "valid")
-    x = layers.MaxPooling2D(3, 2, name="pool1")(x)
+    x = convolution(picture, "conv1", 64, 3, 2)
+    x = layers.MaxPooling2D(3, 2, padding="same", name="pool1")(x)
     for number, squeeze, expand in _SQUEEZENET_FIRES:
         name = f"fire{number}"
         x = convolution(x, f"{name}/squeeze1x1", squeeze)
         left, right = convolution(x, f"{name}/expand1x1", expand), convolution(x, f"{name}/expand3x3", expand, 3)
         x = layers.Concatenate(name=name)([left, right])
         if number in (3, 5):
-            x = layers.MaxPooling2D(3, 2, name=f"pool{number}")(x)
+            x = layers.MaxPooling2D(3, 2, padding="same", name=f"pool{number}")(x)
     return keras.Model(picture, x, name="squeezenet")
 
 
-def _tapped_squeezenet(model: keras.Model, side: int) -> keras.Model:
-    tapped = keras.Model(model.input, model.get_layer(SQUEEZENET_TAP).output)
-    picture = keras.Input((side, side, 3), name="picture")
+def _blue_first(picture: Any) -> Any:
     levels = layers.Rescaling(255.0, name="levels")(picture)
     blue_first = layers.Concatenate()([levels[..., 2:3], levels[..., 1:2], levels[..., 0:1]])
-    centred = layers.Rescaling(1.0, [-103.939, -116.779, -123.68], name="less_mean")(blue_first)
-    return keras.Model(picture, tapped(centred))
+    return layers.Rescaling(1.0, [-103.939, -116.779, -123.68], name="less_mean")(blue_first)

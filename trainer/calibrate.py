@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from edge_app.errors import DataError
 from edge_app.manifest import Thresholds
@@ -101,9 +100,24 @@ def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rat
     else:
         rule = "fitted_tail"
         value = _pareto_quantile(values, rate)
-    at_or_over = int(np.sum(values >= value))
-    bound = 1.0 if at_or_over >= n else float(stats.beta.ppf(_BOUND_CONFIDENCE, at_or_over + 1, n - at_or_over))
-    return ImageThreshold(value, rule, rate, bound, sufficient, enough)
+    return ImageThreshold(value, rule, rate, upper_bound(int(np.sum(values >= value)), n), sufficient, enough)
+
+
+def upper_bound(count: int, n: int) -> float:
+    """The highest share that `count` of `n` do not rule out: with 95 % confidence the true one is below.
+
+    At it, so few or fewer come with a probability of 5 % (Clopper & Pearson, Biometrika 26, 1934).
+    """
+    if count >= n:
+        return 1.0
+    found = np.arange(count + 1)
+    ways = np.array([math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in found])
+    low, high = 0.0, 1.0
+    while high - low > 1e-12:
+        share = (low + high) / 2
+        so_few = np.exp(ways + found * math.log(share) + (n - found) * math.log1p(-share)).sum()
+        low, high = (share, high) if so_few > 1 - _BOUND_CONFIDENCE else (low, share)
+    return high
 
 
 def shortfall(thresholds: Thresholds) -> str | None:

@@ -37,7 +37,7 @@ def draw_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, 
 
     Args:
         picture: uint8 (h, w, 3).
-        others: good pictures of the same size, to cut from.
+        others: good pictures to cut from; those of another size are resized.
         kind: one of `KINDS`.
         seed: decides place, size and strength.
     """
@@ -48,6 +48,8 @@ def draw_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, 
     mask = _blob(height, width, x, y, size, rng)
     if kind == "paste":
         other = others[int(rng.integers(len(others)))]
+        if other.shape != picture.shape:
+            other = np.asarray(cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         shift_x, shift_y = (int(rng.integers(-extent // 3, extent // 3 + 1)) for extent in (width, height))
         layer = np.roll(np.rot90(other, 2) if rng.random() < 0.5 else other, (shift_y, shift_x), axis=(0, 1))
     elif kind == "scratch":

@@ -10,7 +10,7 @@ import numpy as np
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.inspector import Inspector
 from edge_app.manifest import Precision
-from edge_app.patches import blank_head, learn_heads
+from edge_app.patches import Learnt, blank_head, learn_heads
 from trainer.defects import KINDS, damaged, draw_defect
 from trainer.detector import PatchLearner
 from trainer.export import Graphs, Layout, assemble, export
@@ -23,10 +23,14 @@ _REPRESENTATIVE = 40
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """The final graphs, and those of each fold, exported one by one as they are asked for."""
+    """The final graphs, and those of each fold, exported one by one as they are asked for.
+
+    `learnt` are the patch heads in them, where there are some.
+    """
 
     final: Graphs
     folds: Iterator[Graphs]
+    learnt: Learnt | None = None
 
 
 def layout_of(trained: Trained) -> Layout:
@@ -47,8 +51,13 @@ def seen_by_model(trained: Trained, indices: np.ndarray | None = None) -> UInt8A
     return pictures if tile is None else pictures[:, :tile, :tile]
 
 
-def export_all(trained: Trained, precision: Precision) -> Exports:
+def export_all(trained: Trained, precision: Precision, like: Learnt | None = None) -> Exports:
     """Export in one precision; patch heads are learnt here, from the exported trunk's own features.
+
+    Args:
+        trained: what to export.
+        precision: of the graphs.
+        like: patch heads of another precision, whose patches are remembered in this one too; see `learn_heads`.
 
     Raises:
         PrecisionError: the network cannot be converted so.
@@ -59,9 +68,9 @@ def export_all(trained: Trained, precision: Precision) -> Exports:
         return Exports(export(trained.final, precision, seen_by_model(trained)), folds)
     trunk = export(trained.final, precision, _with_defects(seen_by_model(trained)[:_REPRESENTATIVE]))
     features = _features(trained, trunk, learner)
-    learnt = learn_heads(features, learner.gains, learner.plan, [(kept, out) for kept, out, _ in trained.folds])
+    learnt = learn_heads(features, learner.gains, learner.plan, [(kept, out) for kept, out, _ in trained.folds], like)
     folds = (Graphs(trunk.model, head.to_bytes()) for head in learnt.folds)
-    return Exports(Graphs(trunk.model, learnt.final.to_bytes()), folds)
+    return Exports(Graphs(trunk.model, learnt.final.to_bytes()), folds, learnt)
 
 
 def _with_defects(pictures: UInt8Array) -> UInt8Array:

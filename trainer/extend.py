@@ -1,4 +1,4 @@
-"""Good parts for a bundle with a patch head: all but its model is learnt again, without gradients or TensorFlow."""
+"""Good parts for a bundle with a patch head: all but its model is learnt again, with what a station has."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_app.bundle import SIGNATURE, ModelBundle, build_bundle, bundle_bytes, read_bundle
-from edge_app.domain import Float32Array
+from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
+from edge_app.explain import draw_sheet
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.manifest import PART_KINDS, PATCH_HEAD
+from edge_app.manifest import GOOD_PATCHES, PATCH_HEAD
 from edge_app.patches import HeadPlan, PatchHead, learn_heads
 from edge_app.upright import PoseError
 from trainer import calibrate
@@ -26,6 +27,9 @@ from trainer.normal import NEIGHBOUR_FOLDS, CrossScores, encode_statistics, neig
 from trainer.place import MOST_LEFT_OUT
 from trainer.provenance import created, model_card, origin
 
+if TYPE_CHECKING:
+    from trainer.evaluate import Results
+
 # What a bundle fills in itself.
 _FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
 # Of the station's part of the work; the others' versions stay those that the model was made with.
@@ -34,9 +38,10 @@ _PACKAGES = ("kensa", "numpy", "opencv-python-headless")
 
 @dataclass(slots=True)
 class _Good:
-    """Good parts that can be judged: their files, and what the bundle's model describes each by."""
+    """Good parts that can be judged: their files, as the bundle's model sees them, and what it describes each by."""
 
     paths: list[Path] = field(default_factory=list)
+    pictures: list[UInt8Array] = field(default_factory=list)
     features: list[Float32Array] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -82,7 +87,7 @@ def extend(
             f"{len(good.paths)} good parts, and {old.manifest.thresholds.n_good} before: what is not in {data} is"
             " forgotten"
         )
-    new = _extended(old, data_set, good, rate)
+    new = _extended(old, data_set, good, rate, say)
     if warning := calibrate.shortfall(new.manifest.thresholds):
         say(warning)
     write_atomically(out, bundle_bytes(new))
@@ -92,8 +97,8 @@ def extend(
 def _read_side(bundle: ModelBundle) -> int | None:
     """Side that pictures are read at; None where frames are needed in their own resolution."""
     spec = bundle.manifest.input
-    cut = bundle.manifest.align.kind in PART_KINDS or spec.roi is not None or spec.height != spec.width
-    return None if cut else spec.width
+    whole = bundle.manifest.align.needs_own_resolution or spec.roi is not None or spec.height != spec.width
+    return None if whole else spec.width
 
 
 def _described(bundle: ModelBundle, data_set: DataSet, skip_bad: bool, on_part: Callable[[], None]) -> _Good:
@@ -103,7 +108,9 @@ def _described(bundle: ModelBundle, data_set: DataSet, skip_bad: bool, on_part: 
         on_part()
         try:
             # One at a time: whole frames of all parts would not fit into a station's memory.
-            good.features.append(inspector.features(load_pictures([path], side)[0][0]))
+            frame = load_pictures([path], side)[0][0]
+            good.features.append(inspector.features(frame))
+            good.pictures.append(inspector.in_place(frame))
             good.paths.append(path)
         except DataError as error:
             if not skip_bad:
@@ -129,10 +136,10 @@ def _plan(bundle: ModelBundle) -> HeadPlan:
         for name, there in (("words", len(head.words)), ("rank", head.directions.shape[1]))
     )
     by_place = bool(np.ptp(head.normal, axis=(2, 3)).max() > 0)
-    return HeadPlan(words, rank, places=by_place, seed=bundle.manifest.provenance.seed)
+    return HeadPlan(words, rank, float(head.weights[0]), by_place, bundle.manifest.provenance.seed)
 
 
-def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float) -> ModelBundle:
+def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float, say: Callable[[str], None]) -> ModelBundle:
     content: dict[str, Any] = {
         key: value for key, value in json.loads(old.manifest_bytes).items() if key not in _FILLED_IN
     }
@@ -152,10 +159,7 @@ def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float) -> 
     scores = [inspector.judged(inspector.found_in(features))[1] for features in good.features]
     paths, anomalous = list(good.paths), [False] * len(scores)
     content.pop("evaluation", None)
-    if data_set.test:
-        from trainer.evaluate import evaluate  # scikit-learn, which is needed for this alone
-
-        results = evaluate(draft, data_set)
+    if results := _evaluated(draft, data_set, say):
         content["evaluation"] = results.figures
         for part, inspection in zip(results.parts, results.inspections, strict=True):
             if inspection.score is not None:
@@ -164,6 +168,8 @@ def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float) -> 
                 anomalous.append(part.defect is not None)
 
     files = {name: data for name, data in draft.files.items() if not name.startswith("golden/")}
+    if len(learnt.final.words):
+        files[GOOD_PATCHES] = draw_sheet(learnt.final, good.pictures)
     content["golden"] = choose_golden(
         scores, anomalous, threshold.value, LEAST_TOLERANCE, ".png",
         lambda index: encode_png(load_pictures([paths[index]], _read_side(old))[0][0]), files,
@@ -183,9 +189,21 @@ def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float) -> 
     return build_bundle(content, files)
 
 
+def _evaluated(draft: ModelBundle, data_set: DataSet, say: Callable[[str], None]) -> Results | None:
+    if not data_set.test:
+        return None
+    try:
+        from trainer.evaluate import evaluate  # SciPy and scikit-learn, which are needed for this alone
+    except ModuleNotFoundError as error:
+        say(f"the test parts are left out: {error.name} is not installed; pip install 'kensa[train]' judges them too")
+        return None
+    return evaluate(draft, data_set)
+
+
 def _with_head(old: ModelBundle, content: dict[str, Any], head: PatchHead, features: list[Float32Array]) -> ModelBundle:
     """A draft with another head, and with the pixel statistics that this head gives where the old bundle has some."""
-    files = {name: data for name, data in old.files.items() if name != SIGNATURE}
+    # The old head's patches are not this one's.
+    files = {name: data for name, data in old.files.items() if name not in (SIGNATURE, GOOD_PATCHES)}
     files[PATCH_HEAD] = head.to_bytes()
     if old.manifest.scoring.normal_statistics is None:
         return build_bundle(content, files)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +19,11 @@ from edge_app import __version__
 from edge_app.bundle import ModelBundle, bundle_bytes
 from edge_app.domain import Box, UInt8Array
 from edge_app.errors import DataError
+from edge_app.explain import draw_sheet
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.manifest import PART_KINDS, AlignKind, Photometric, Precision, ScoreRule
+from edge_app.manifest import GOOD_PATCHES, PART_KINDS, AlignKind, Photometric, Precision, ScoreRule
+from edge_app.pictures import read_picture
 from edge_app.upright import PoseError
 from trainer import auto, calibrate
 from trainer.cross_score import cross_score, learn_normal
@@ -45,7 +48,7 @@ from trainer.files import write_atomically
 from trainer.golden import LEAST_TOLERANCE, choose_golden
 from trainer.names import AUTO
 from trainer.normal import scores_of
-from trainer.place import learn_placement
+from trainer.place import learn_placement, strips_for_frames
 from trainer.provenance import created, model_card, provenance
 from trainer.training import Trained, default_epochs, train_all
 
@@ -164,7 +167,8 @@ def fit(
     plan = make_plan(options, len(data_set.train_good))
     calibrate.check_enough(len(data_set.train_good), options.false_reject_rate)
     align = _align(options, plan.detector)
-    pictures, paths, skipped = load_pictures(data_set.train_good, _loaded_size(align, plan.size), options.skip_bad)
+    read_side = _read_side(align, plan, data_set.train_good)
+    pictures, paths, skipped = load_pictures(data_set.train_good, read_side, options.skip_bad)
     placement = learn_placement(align, options.photometric or "none", pictures, plan.size)
     if placement.left_out:
         skipped.extend(f"{paths[index]}: {why}" for index, why in placement.left_out.items())
@@ -232,7 +236,10 @@ def choose_options(options: Options, data_set: DataSet, say: Callable[[str], Non
             raise
         say(f"auto: {error}; without them the plain autoencoder `cae` is taken, which misses far more")
         return replace(options, detector="cae")
-    say(f"auto chose {best.detector}, {best.score_rule}, align {best.align}, light {best.photometric}, {best.size} px")
+    name = best.detector
+    if name == KENSA.name:
+        name += f" ({best.memory_share:.0%} memory)"
+    say(f"auto chose {name}, {best.score_rule}, align {best.align}, light {best.photometric}, {best.size} px")
     return replace(
         options,
         detector=best.detector,
@@ -240,7 +247,8 @@ def choose_options(options: Options, data_set: DataSet, say: Callable[[str], Non
         align=best.align,
         photometric=best.photometric,
         score_rule=options.score_rule or best.score_rule,
-        tried=tuple(asdict(trial) for trial in (best, *others)),
+        settings={"memory_share": str(best.memory_share)} if best.detector == KENSA.name else {},
+        tried=tuple(trial.told() for trial in (best, *others)),
     )
 
 
@@ -345,9 +353,19 @@ def _align(options: Options, detector: Detector) -> AlignKind:
     return detector.align if options.align is None else options.align
 
 
-def _loaded_size(align: AlignKind, size: int) -> int | None:
-    """Side that pictures are read at; None where a part is cut out of its frame in the frame's own resolution."""
-    return None if align in PART_KINDS else size
+def _read_side(align: AlignKind, plan: Plan, paths: Sequence[Path]) -> int | None:
+    """Side that pictures are read at; None where a part or strips are cut out of a frame in its own resolution.
+
+    The first frame that can be read tells whether strips are likely. `learn_placement` has the last word.
+    """
+    if align in PART_KINDS:
+        return None
+    # A texture's tiles are cut at random places, and would lie across strips.
+    if align == "none" and plan.tile is None:
+        for path in paths:
+            with contextlib.suppress(DataError):
+                return None if strips_for_frames([read_picture(path).shape], plan.size) else plan.size
+    return plan.size
 
 
 def make_bundle(
@@ -391,11 +409,12 @@ class _Proof:
         self._trained, self._options, self._data_set = trained, options, data_set
         self._scoring, self._use_statistics = options.scoring(trained.plan.detector)
         self._layout = layout_of(trained)
-        self._cuts_out = trained.placement.align.get("kind") in PART_KINDS
+        align = trained.placement.align
+        self._cuts_out = align.get("kind") in PART_KINDS or "strips" in align
         test_pictures = _readable(data_set, None if self._cuts_out else trained.plan.size)
         self._seen = seen_by_model(trained)
         exports = export_all(trained, "float32")
-        graphs = exports.final
+        graphs, self._learnt = exports.final, exports.learnt
         self._keras_error = keras_error(trained.final, graphs, self._seen[:8])
         if not self._keras_error <= MAX_KERAS_ERROR and not options.allow_parity_loss:
             raise DataError(
@@ -422,7 +441,7 @@ class _Proof:
         self, precision: Precision, source_sha256: str, attempts: list[dict[str, str]], allow_loss: bool
     ) -> Fitted:
         trained, options, data_set = self._trained, self._options, self._data_set
-        exports = export_all(trained, precision)
+        exports = export_all(trained, precision, self._learnt)
         found = cross_score(trained, exports, self._scoring, self._use_statistics)
         if not np.isfinite(found.scores).all():
             raise PrecisionError(f"the {precision} model gives a score that is not finite")
@@ -458,6 +477,9 @@ class _Proof:
             scores, self._labels, threshold.value, LEAST_TOLERANCE, ".png",
             lambda index: encode_png(self._everything[index]), files,
         )  # fmt: skip
+        head = draft.model.patch_head
+        if head is not None and len(head.words):
+            files[GOOD_PATCHES] = draw_sheet(head, trained.placement.pictures)
         results = None
         if data_set.test:
             results = evaluate(assemble(graphs, self._layout, self._scoring, normal, files, **content), data_set)

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from edge_app.align import TemplateAligner
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
-from edge_app.manifest import PART_KINDS, AlignKind, InputSpec, PartKind, PartSpec, Photometric
+from edge_app.manifest import PART_KINDS, AlignKind, AlignSpec, InputSpec, PartKind, PartSpec, Photometric
 from edge_app.photometric import even_out
-from edge_app.preprocess import Preprocessor
+from edge_app.placing import Placer, make_placer
+from edge_app.strips import Strips
 from edge_app.upright import Outline, PartAligner, PoseError, find_part, reductions
 
 _MOST = 200
@@ -31,6 +32,10 @@ _AREA_FACTORS, _CONTRAST_FACTOR, _ASYMMETRY_FACTOR = (0.5, 2.0), 0.5, 0.5
 # Rounder than this, noise alone turns the axis.
 _ROUND = 1.05
 _MARGIN, _MOST_STRETCH = 1.1, 2.0
+# What is longer than this against its width is cut into strips, a whole number of coarse patches high each.
+_ELONGATED, _PATCH = 8.0, 16
+# Frames whose shapes differ by more are not all elongated in one way.
+_MOST_SHAPE_RATIO = 1.05
 # Ends that differ by less, or by little in some parts and by much in others, are not told apart.
 _LEAST_ASYMMETRY, _STEADY_ASYMMETRY = 0.03, 0.35
 _THUMB, _THUMB_SIGMA = 64, 1.5
@@ -61,7 +66,7 @@ def learn_placement(
     Args:
         kind: as the manifest calls it.
         photometric: how the light is evened out then.
-        frames: each uint8 (H, W, 3); for `crop` and `upright` in their own resolution.
+        frames: each uint8 (H, W, 3); in their own resolution for `crop`, `upright` and strips.
         size: side of the model's picture.
 
     Raises:
@@ -70,24 +75,50 @@ def learn_placement(
     align: dict[str, Any] = {}
     template, left_out = None, {}
     if kind in PART_KINDS:
-        part, pictures, left_out = _learn_part(kind, frames, size)
-        align = {"kind": kind, "part": part.model_dump(mode="json")}
+        align, pictures, left_out = _learn_part(kind, frames, size)
+    elif kind == "template":
+        template, pictures = learn_template(_resized(frames, size, {}))
+        align = {"kind": kind}
     else:
-        pictures = _resized(frames, size)
-        if kind == "template":
-            template, pictures = learn_template(pictures)
-            align = {"kind": kind}
+        align = strips_for_frames([frame.shape for frame in frames], size)
+        pictures = _resized(frames, size, align)
     if photometric != "none":
         align["photometric"] = photometric
         pictures = np.stack([even_out(picture, photometric) for picture in pictures])
     return Placement(pictures, align, template, left_out)
 
 
-def _resized(frames: Sequence[UInt8Array] | UInt8Array, size: int) -> UInt8Array:
+def strips_for_frames(shapes: Sequence[tuple[int, ...]], size: int) -> dict[str, Any]:
+    """The manifest's strips for frames judged as they lie; empty where they need none, or not all of them the same.
+
+    Args:
+        shapes: of the frames, each (H, W, ...).
+        size: side of the model's picture.
+    """
+    ratios = [shape[1] / shape[0] for shape in shapes]
+    return {} if max(ratios) > _MOST_SHAPE_RATIO * min(ratios) else _strips_for(float(np.median(ratios)), size)
+
+
+def _strips_for(ratio: float, size: int) -> dict[str, Any]:
+    """The strips that make the most square pixels of what is so many times as wide as it is high; empty for none."""
+    elongation = max(ratio, 1 / ratio)
+    counts = [count for count in range(2, size // _PATCH + 1) if size % (count * _PATCH) == 0]
+    if elongation <= _ELONGATED or not counts:
+        return {}
+    count = min(counts, key=lambda count: abs(float(np.log(count**2 / elongation))))
+    return {"strips": count, "strips_along": "width" if ratio > 1 else "height"}
+
+
+def _resized(frames: Sequence[UInt8Array] | UInt8Array, size: int, align: Mapping[str, Any]) -> UInt8Array:
     if isinstance(frames, np.ndarray) and frames.shape[1:] == (size, size, 3):
         return frames
-    preprocessor = Preprocessor(InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size))
-    return np.stack([preprocessor.picture(frame).copy() for frame in frames])
+    placer = _placer(align, size)
+    return np.stack([placer.place(placer.look(frame))[0].copy() for frame in frames])
+
+
+def _placer(align: Mapping[str, Any], size: int) -> Placer:
+    given = InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size)
+    return make_placer(given, AlignSpec.model_validate(align), None)
 
 
 def learn_template(pictures: UInt8Array) -> tuple[UInt8Array, UInt8Array]:
@@ -139,7 +170,7 @@ def _thumb(picture: UInt8Array) -> npt.NDArray[np.float64]:
 
 def _learn_part(
     kind: PartKind, frames: Sequence[UInt8Array] | UInt8Array, size: int
-) -> tuple[PartSpec, UInt8Array, dict[int, str]]:
+) -> tuple[dict[str, Any], UInt8Array, dict[int, str]]:
     found: dict[int, Outline] = {}
     left_out: dict[int, str] = {}
     for index, frame in enumerate(frames):
@@ -157,21 +188,22 @@ def _learn_part(
         )
     sides = np.array([max(frames[index].shape[:2]) for index in found], np.float64)
     heavy_ends = _heavy_ends(outlines) if kind == "upright" else ["none"]
-    specs = [_part_spec(kind, heavy_end, outlines, sides) for heavy_end in heavy_ends]
-    spec = specs[0]
-    if len(specs) > 1:
+    ways = [_part_spec(kind, heavy_end, outlines, sides, size) for heavy_end in heavy_ends]
+    spec, strips = ways[0]
+    if len(ways) > 1:
         # The ends can be told apart in two ways: what counts is which one makes the most parts look alike.
         chosen = [frames[index] for index in found][:: max(1, len(found) // _MOST)]
-        spec = max(specs, key=lambda one: _steadiness_with(kind, one, chosen))
-    aligner = PartAligner(kind, spec, (size, size))
+        spec, strips = max(ways, key=lambda way: _steadiness_with(kind, way[0], chosen))
+    align = {"kind": kind, "part": spec.model_dump(mode="json"), **strips}
+    placer = _placer(align, size)
     pictures = []
     for index in found:
         try:
-            pictures.append(aligner.place(reductions(frames[index]))[0])
+            pictures.append(placer.place(placer.look(frames[index]))[0])
         except PoseError as error:
             left_out[index] = str(error)
     _check_left_out(kind, left_out, len(frames))
-    return spec, np.stack(pictures), dict(sorted(left_out.items()))
+    return align, np.stack(pictures), dict(sorted(left_out.items()))
 
 
 def _check_left_out(kind: PartKind, left_out: Mapping[int, str], n_frames: int) -> None:
@@ -193,14 +225,17 @@ def _heavy_ends(outlines: Sequence[Outline]) -> list[str]:
     return steady or ["none"]
 
 
-def _part_spec(kind: PartKind, heavy_end: str, outlines: Sequence[Outline], sides: npt.NDArray[np.float64]) -> PartSpec:
-    """Limits and window.
+def _part_spec(
+    kind: PartKind, heavy_end: str, outlines: Sequence[Outline], sides: npt.NDArray[np.float64], size: int
+) -> tuple[PartSpec, dict[str, Any]]:
+    """Limits and window, and the manifest's strips for it.
 
     Args:
         kind: `crop` or `upright`.
         heavy_end: what tells the ends apart.
         outlines: of the good parts.
         sides: longest side of each one's region of interest.
+        size: side of the model's picture.
     """
     lows, highs = [], []
     for outline, side in zip(outlines, sides, strict=True):
@@ -217,11 +252,14 @@ def _part_spec(kind: PartKind, heavy_end: str, outlines: Sequence[Outline], side
             shift = np.median((low + high) / 2, axis=0)
         reach = np.maximum(high - shift, shift - low)
     width, height = (2 * _MARGIN * float(np.quantile(one, _HIGH)) for one in reach.T)
-    width, height = max(width, height / _MOST_STRETCH), max(height, width / _MOST_STRETCH)
+    strips = _strips_for(width / height, size)
+    canvas = Strips(strips.get("strips", 1), strips.get("strips_along", "width")).canvas(size, size)
+    ratio = canvas[1] / canvas[0]
+    width, height = max(width, height * ratio / _MOST_STRETCH), max(height, width / ratio / _MOST_STRETCH)
     areas = [outline.area_share for outline in outlines]
     asymmetries = np.abs([outline.asymmetry(heavy_end) for outline in outlines])
     elongations = [outline.elongation for outline in outlines]
-    return PartSpec.model_validate(
+    spec = PartSpec.model_validate(
         {
             "width_share": width,
             "height_share": height,
@@ -237,6 +275,7 @@ def _part_spec(kind: PartKind, heavy_end: str, outlines: Sequence[Outline], side
             "least_asymmetry": _ASYMMETRY_FACTOR * float(np.quantile(asymmetries, _LOW)),
         }
     )
+    return spec, strips
 
 
 def _steadiness_with(kind: PartKind, spec: PartSpec, frames: Sequence[UInt8Array]) -> float:

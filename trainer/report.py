@@ -12,9 +12,10 @@ from sklearn.metrics import roc_curve
 
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Inspection, UInt8Array
-from edge_app.heatmap import encode_png
+from edge_app.heatmap import encode_png, overlay
 from edge_app.inspector import Inspector
 from edge_app.judging import drawn_over, shrunk
+from edge_app.manifest import GOOD_PATCHES
 from edge_app.pictures import read_picture
 from trainer.data import TestPart
 from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes, png_uri, write_page
@@ -47,7 +48,8 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
         reconstructions=_reconstructions(fitted),
         roc=as_uri(_roc(fitted)) if manifest.evaluation and manifest.evaluation.image_auroc else None,
         galleries=_galleries(fitted),
-        trials=manifest.provenance.options.get("tried", ()),
+        comparisons=_comparisons(fitted),
+        trials=_trials(manifest.provenance.options.get("tried", ())),
         suspects=_suspects(fitted),
         placed=_placed(fitted),
         seconds=fitted.training_seconds,
@@ -152,6 +154,42 @@ def _galleries(fitted: Fitted) -> list[dict[str, Any]]:
         for title, members in chosen
         if members
     ]
+
+
+def _comparisons(fitted: Fitted) -> list[dict[str, Any]]:
+    """Of the most anomalous parts: the strongest region, and the good patch that it was compared with."""
+    if GOOD_PATCHES not in fitted.bundle.files:
+        return []
+    inspector, tiles = Inspector(fitted.bundle), []
+    with_regions = [pair for pair in _scored(fitted) if pair[1].regions]
+    for part, found in sorted(with_regions, key=lambda pair: -(pair[1].score or 0.0))[:_GALLERY]:
+        assert found.anomaly_map is not None
+        image_rgb = read_picture(part.path)
+        best = inspector.explain(image_rgb)[0]
+        outlined = overlay(
+            image_rgb, found.anomaly_map, fitted.bundle.manifest.display_range, found.regions[:1], opacity=0.0
+        )
+        tiles.append(
+            {
+                "part": _thumbnail(outlined),
+                "patch": png_uri(encode_png(best.patch)),
+                "good": png_uri(encode_png(best.good_patch)),
+                "name": part.path.name,
+                "truth": part.defect or "normal",
+                "source": fitted.good_paths[best.good_part].name,
+            }
+        )
+    return tiles
+
+
+def _trials(tried: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The chosen trial, and of each other way of placing, light and size the best one."""
+    best: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for trial in tried:
+        way = trial["align"], trial["photometric"], trial["size"]
+        if way not in best or (best[way] is not tried[0] and trial["auroc"] > best[way]["auroc"]):
+            best[way] = trial
+    return list(best.values())
 
 
 def _suspects(fitted: Fitted) -> list[dict[str, Any]]:

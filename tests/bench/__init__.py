@@ -1,1 +1,4 @@
-"""The slow measurements: `python -m tests.bench [NAME...]`; tables and JSON go to build/bench."""
+"""The slow measurements: `python -m tests.bench [NAME...]`; tables and JSON go to build/bench.
+
+Those of many fits are resumable and can be done in part: `tests.bench.cells` says how.
+"""

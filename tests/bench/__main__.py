@@ -4,25 +4,17 @@ import argparse
 import importlib
 import json
 import os
-import platform
 import sys
 import time
 from pathlib import Path
 
-from edge_app import __version__
+from tests.bench.cells import machine
 
 OUT = Path("build/bench")
 # Quick ones first: each module has run(out: Path) -> dict with "markdown" and its figures.
-BENCHES = ("speed", "demo_line", "tables", "digits", "classic")
-
-
-def _machine() -> dict[str, object]:
-    model = "unknown"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-            break
-    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "kensa": __version__}
+BENCHES = (
+    "speed", "demo_line", "tables", "digits", "few", "contaminated", "disturbed", "calibration", "flagship", "classic"
+)  # fmt: skip
 
 
 def main() -> int:
@@ -37,7 +29,7 @@ def main() -> int:
         started = time.monotonic()
         figures = importlib.import_module(f"tests.bench.{name}").run(OUT)
         markdown = figures.pop("markdown")
-        record = {"name": name, "machine": _machine(), "seconds": round(time.monotonic() - started, 1), **figures}
+        record = {"name": name, "machine": machine(), "seconds": round(time.monotonic() - started, 1), **figures}
         (OUT / f"{name}.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
         (OUT / f"{name}.md").write_text(markdown + "\n")
         print(markdown, flush=True)

@@ -6,19 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.bench.real_sets import ABSENT, DATA, WEIGHTS
 from trainer.names import DETECTOR_NAMES
-
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-WEIGHTS = SHARED / "weights" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
 
 
 def run(out: Path) -> dict[str, Any]:
     """Begin, or go on where an earlier run was stopped."""
-    if not (SHARED / "data").is_dir():
+    if not DATA.is_dir():
         print("the real sets are not on this machine, left out", file=sys.stderr)
-        return {"markdown": "The real sets are not on this machine."}
+        return {"markdown": ABSENT}
     words = [
-        "benchmark", str(SHARED / "data"), "--out", str(out / "classic"), "--jobs", str(os.cpu_count() or 1),
+        "benchmark", str(DATA), "--out", str(out / "classic"), "--jobs", str(os.cpu_count() or 1),
         "--detectors", ",".join(DETECTOR_NAMES), "--backbone-weights", str(WEIGHTS),
     ]  # fmt: skip
     done = subprocess.run([sys.executable, "-m", "trainer.cli", *words], check=False)

@@ -1,6 +1,5 @@
 """Digits of 28 x 28 pixels: what a dense autoencoder gives back, and each digit as the anomaly among the others."""
 
-import gzip
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from tqdm import tqdm
 
 from edge_app.bundle import ModelBundle
 from edge_app.inspector import Inspector
+from tests.bench.real_sets import DIGITS, read_digits
 from trainer.cross_score import learn_normal
 from trainer.detector import Job, Plan
 from trainer.detectors import DETECTORS
@@ -21,17 +21,16 @@ from trainer.place import Placement
 from trainer.report import reconstruction_sheet
 from trainer.training import Trained
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "mnist_t10k"
 TRAIN, EPOCHS, SHOWN = 9000, 16, 10
 _NORMAL_AT_MOST = 2000
 
 
 def run(out: Path) -> dict[str, Any]:
     """Train on all digits, then ten times without one; the figures and `digits.png`."""
-    if not SHARED.is_dir():
+    if not DIGITS.is_dir():
         print("mnist_t10k: not on this machine, left out", file=sys.stderr)
         return {"markdown": "Digits: the data is not on this machine."}
-    pictures, labels = _read()
+    pictures, labels = read_digits()
     order = np.random.default_rng(0).permutation(len(pictures))
     train, test = order[:TRAIN], order[TRAIN:]
     bundle = _fit(pictures[train], out / "digits-work")
@@ -75,14 +74,6 @@ def run(out: Path) -> dict[str, Any]:
     mean_score = np.mean([row["auroc_score"]["value"] for row in rows])
     lines.append(f"| mean | | {mean_score:.3f} | {np.mean([row['auroc_mse'] for row in rows]):.3f} |")
     return {"mse": error, "rows": rows, "markdown": "\n".join(lines)}
-
-
-def _read() -> tuple[np.ndarray, np.ndarray]:
-    """The pictures in RGB, uint8 (10000, 28, 28, 3), and their labels."""
-    raw = gzip.decompress((SHARED / "t10k-images-idx3-ubyte.gz").read_bytes())
-    pictures = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 28, 28)
-    labels = np.frombuffer(gzip.decompress((SHARED / "t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
-    return np.repeat(pictures[..., np.newaxis], 3, axis=3), labels
 
 
 def _fit(pictures: np.ndarray, folder: Path) -> ModelBundle:

@@ -14,6 +14,7 @@ from detector_conformance import WEIGHTS, draw_data, quick
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.errors import DataError
+from edge_app.explain import read_sheet, surroundings
 from edge_app.inspector import Inspector, check_golden
 from edge_app.patches import PatchHead
 from trainer.data import load_pictures, open_data_set
@@ -24,13 +25,13 @@ from trainer.normal import STATISTICS, encode_statistics
 REPOSITORY = Path(__file__).resolve().parents[2]
 FEWER = 12
 
-# What a station has: the command with the trainer's arithmetic, and no TensorFlow.
+# What a station has: the command with the trainer's arithmetic, and nothing of the extra `train`.
 WALLED = """
 import sys
 class Wall:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"tensorflow", "keras"}:
-            raise ImportError("not on this machine: " + name)
+        if name.split(".")[0] in {"tensorflow", "keras", "h5py", "scipy", "sklearn", "skimage", "matplotlib"}:
+            raise ModuleNotFoundError("not on this machine: " + name, name=name)
 sys.meta_path.insert(0, Wall())
 from trainer.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -73,13 +74,20 @@ def old(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def new(old: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
-    out = tmp_path_factory.mktemp("new") / "new.bundle"
+    return extend(old, data, tmp_path_factory.mktemp("new") / "new.bundle")
+
+
+def test_a_station_needs_nothing_of_the_trainers_extra(old: Path, new: ModelBundle, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new.bundle"
     done = walled("extend", old, data, "--out", out)
     assert done.returncode == 0, done.stderr
     assert re.match(re.escape(str(out)) + r": bars-2000000001-", done.stdout)
-    assert "image auroc" in done.stdout
     assert "insufficient: 24 good parts" in done.stderr
-    return read_bundle(out)
+    assert re.search(r"the test parts are left out: (scipy|sklearn) is not installed; pip install", done.stderr)
+    made = read_bundle(out)
+    assert made.head == new.head
+    assert made.manifest.thresholds == new.manifest.thresholds
+    assert made.manifest.evaluation is None
 
 
 def test_more_good_parts_make_a_bundle_that_proves_itself(old: Path, new: ModelBundle, data: Path) -> None:
@@ -175,3 +183,13 @@ def test_what_cannot_be_extended_is_refused_in_one_line(
 def test_a_sequence_never_falls(old: Path, few: Path, tmp_path: Path) -> None:
     early = written(remade(read_bundle(old), sequence=3), tmp_path / "early.bundle")
     assert extend(early, few, tmp_path / "x.bundle").manifest.sequence > 1_700_000_000
+
+
+def test_the_remembered_patches_can_be_seen(old: Path, new: ModelBundle, few: Path, data: Path) -> None:
+    for bundle, folder in ((read_bundle(old), few), (new, data)):
+        head = PatchHead.from_bytes(bundle.files["head.npz"], "x")
+        tiles = read_sheet(bundle.files["good_patches.jpg"], len(head.words), "x")
+        pictures = load_pictures(open_data_set(folder).train_good, bundle.manifest.input.width)[0]
+        for tile, (number, row, column) in zip(tiles, head.sources.tolist(), strict=True):
+            drawn = surroundings(pictures[number], row, column, 2 * head.grid)
+            assert np.abs(tile.astype(float) - drawn).mean() < 5, "but for what a JPEG loses"

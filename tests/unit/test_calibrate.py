@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from edge_app.errors import DataError
-from trainer.calibrate import check_enough, display_range, image_threshold, odd_ones, parts_needed, pixel_threshold
+from trainer.calibrate import (
+    check_enough,
+    display_range,
+    image_threshold,
+    odd_ones,
+    parts_needed,
+    pixel_threshold,
+    upper_bound,
+)
 
 
 @pytest.mark.parametrize(("rate", "needed"), [(0.01, 99), (0.05, 19), (0.1, 9), (0.5, 1)])
@@ -43,6 +52,12 @@ def test_few_parts_are_insufficient_and_fall_back() -> None:
     assert not found.sufficient
     assert found.rate == 0.05
     assert found.enough == 99
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 5), (0, 31), (1, 100), (4, 5), (20, 400), (30, 3_000), (2_500, 5_000)])
+def test_the_bound_is_the_beta_distributions_quantile(count: int, n: int) -> None:
+    assert upper_bound(count, n) == pytest.approx(stats.beta.ppf(0.95, count + 1, n - count), abs=1e-9)
+    assert upper_bound(n, n) == 1.0
 
 
 def test_too_few_are_refused_in_one_line_that_says_how_many() -> None:

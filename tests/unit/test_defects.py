@@ -41,3 +41,10 @@ def test_damage_goes_where_it_is_told() -> None:
     difference = np.abs(damaged(good).astype(int) - good).max(axis=2) > 0
     assert difference[SIDE // 2, SIDE // 2]
     assert not difference[: SIDE // 4].any()
+
+
+def test_parts_of_other_sizes_can_be_cut_from() -> None:
+    good = parts(1)[0]
+    wider = np.zeros((SIDE + 10, SIDE + 30, 3), np.uint8)
+    for seed in range(10):
+        assert draw_defect(good, [wider], "paste", seed).shape == good.shape

@@ -131,7 +131,8 @@ def test_a_remembered_patch_is_at_the_least_distance_and_names_its_source(
         assert memory is not None
         assert memory[row, column] == pytest.approx(0.5 * np.log(1e-4))
         assert memory[row, column] == memory.min()
-        assert head.nearest(features[picture], int(row), int(column)) == (picture, row, column)
+        word = head.nearest(features[picture], int(row), int(column))
+        assert tuple(head.sources[word]) == (picture, row, column)
 
 
 def test_without_words_there_is_no_nearest_patch(features: np.ndarray) -> None:

@@ -131,7 +131,7 @@ def test_boxes_and_maps_go_back_to_the_true_place(learnt: Placement) -> None:
         assert max(box.width, box.height) <= 5 * 1.5 * np.abs(pose[:, :2]).sum(axis=1).max() + 2
         values = np.full((SIZE, SIZE), 0.25, np.float32)
         values[at[1], at[0]] = 1.0
-        back = aligner.map_back(values, pose, region.shape[:2])
+        back = aligner.map_back(values, pose, region.shape[:2], (SIZE, SIZE))
         assert back.max() == 1.0, "one hot pixel outlives the way back"
         assert set(np.unique(back)) == {np.float32(0.25), np.float32(1.0)}
         hot = np.argwhere(back == 1.0).mean(axis=0)[::-1]

@@ -1,10 +1,11 @@
 """Patches against good patches: `patch_memory`, `patch_gaussian`, and `kensa`, which is both.
 
-The trunk is an ImageNet MobileNetV2 up to its block 13 with its features averaged over 3 x 3 places; each layer is
-divided by the root of its summed variances, so that none outweighs the others, and principal components of all good
-parts reduce them. The fine grid (an eighth of the picture's side) has blocks 6 and 10, the coarse one (a sixteenth)
-10 and 13. What it gives goes through `edge_app.patches`, which explains the heads; they are learnt from the features
-that the exported trunk gives, at export.
+The trunk is an ImageNet network, MobileNetV2 up to its block 13 unless other weights are given, with the features of
+three of its layers averaged over 3 x 3 places; each layer is divided by the root of its summed variances, so that none
+outweighs the others, and principal components of all good parts reduce them. The fine grid (an eighth of the picture's
+side) has the first two of the layers (MobileNetV2's blocks 6 and 10), the coarse one (a sixteenth) the last two (10 and
+13). What it gives goes through `edge_app.patches`, which explains the heads; they are learnt from the features that the
+exported trunk gives, at export.
 
 Components are scaled by the root of their spread before they leave the trunk, and back in the head: in whole numbers
 all of them share one scale, and the small ones would drown in its rounding.
@@ -26,11 +27,8 @@ from trainer.detector import Detector, Job, Network, PatchLearner
 from trainer.layers import NearestUpsampling
 from trainer.normal import NEIGHBOUR_FOLDS
 
-FINE_TAPS, COARSE_TAPS = (
-    ("block_6_expand_relu", "block_10_expand_relu"),
-    ("block_10_expand_relu", "block_13_expand_relu"),
-)
-_TAPS = tuple(dict.fromkeys((*FINE_TAPS, *COARSE_TAPS)))
+# Which of the network's three layers each grid has.
+_FINE, _COARSE = (0, 1), (1, 2)
 _FINE_CHANNELS, _COARSE_CHANNELS = 64, 100
 # Components are learnt from so many patches.
 _PATCHES = 20_000
@@ -47,21 +45,23 @@ def learn(job: Job) -> Network:
     words, rank = int(plan.settings.get("words", 0)), int(plan.settings.get("rank", 0))
     if min(words, rank) < 0 or words + rank == 0:
         raise DataError(f"{plan.detector.name}: words {words}, rank {rank}: give 0 or more, and one of them above 0")
-    taps = open_taps(plan.side, plan.backbone_weights, _TAPS)
+    share = float(plan.settings.get("memory_share", 1))
+    if not 0 < share <= 1:
+        raise DataError(f"{plan.detector.name}: memory_share {share}: give more than 0, at most 1")
+    taps = open_taps(plan.side, plan.backbone_weights)
     averaged = [layers.AveragePooling2D(3, 1, padding="same")(output) for output in taps.outputs]
     features = keras.Model(taps.input, averaged)
     fine_patches, coarse_patches = _sampled(features, job.pictures, plan.seed)
     fine = _Components(fine_patches, _FINE_CHANNELS)
     coarse = _Components(coarse_patches, _COARSE_CHANNELS)
 
-    by_name = dict(zip(_TAPS, averaged, strict=True))
     side = taps.outputs[0].shape[1]
-    fine_map = fine.project([by_name[tap] for tap in FINE_TAPS], side, "fine")
-    coarse_map = coarse.project([by_name[tap] for tap in COARSE_TAPS], side // 2, "coarse")
+    fine_map = fine.project([averaged[tap] for tap in _FINE], side, "fine")
+    coarse_map = coarse.project([averaged[tap] for tap in _COARSE], side // 2, "coarse")
     joined = layers.Concatenate(name="patches")([SpaceToDepth(name="blocks")(fine_map), coarse_map])
     trunk = keras.Model(taps.input, joined, name="trunk")
     job.progress(1, float("nan"))
-    head = PatchLearner((fine.gain, coarse.gain), HeadPlan(words, rank, seed=plan.seed))
+    head = PatchLearner((fine.gain, coarse.gain), HeadPlan(words, rank, share, seed=plan.seed))
     return Network(trunk, head)
 
 
@@ -122,20 +122,20 @@ def _sampled(features: keras.Model, pictures: UInt8Array, seed: int) -> tuple[li
     """Of the fine and of the coarse layers: float32 (patches, channels) at random places, the same for all layers."""
     rng = np.random.default_rng(seed)
     side = features.outputs[0].shape[1]
-    found: dict[tuple[str, bool], list[Float32Array]] = {}
+    found: dict[tuple[int, bool], list[Float32Array]] = {}
     for batch in in_batches(features, pictures, AT_ONCE):
-        outputs = {tap: np.asarray(values) for tap, values in zip(_TAPS, batch, strict=True)}
-        for taps, grid, is_fine in ((FINE_TAPS, side, True), (COARSE_TAPS, side // 2, False)):
+        outputs = [np.asarray(values) for values in batch]
+        for taps, grid, is_fine in ((_FINE, side, True), (_COARSE, side // 2, False)):
             each = min(grid * grid, max(1, _PATCHES // len(pictures)))
-            for index in range(len(outputs[_TAPS[0]])):
+            for index in range(len(outputs[0])):
                 rows, columns = np.divmod(rng.choice(grid * grid, each, replace=False), grid)
                 for tap in taps:
                     values = outputs[tap][index]
                     step = grid // values.shape[0]
                     found.setdefault((tap, is_fine), []).append(values[rows // step, columns // step])
     return (
-        [np.concatenate(found[tap, True]) for tap in FINE_TAPS],
-        [np.concatenate(found[tap, False]) for tap in COARSE_TAPS],
+        [np.concatenate(found[tap, True]) for tap in _FINE],
+        [np.concatenate(found[tap, False]) for tap in _COARSE],
     )
 
 
@@ -160,4 +160,6 @@ PATCH_MEMORY = _detector("patch_memory", "distance of each ImageNet patch from r
 PATCH_GAUSSIAN = _detector(
     "patch_gaussian", "each place's ImageNet patch against its Gaussian of good ones", {"rank": 32}
 )
-KENSA = _detector("kensa", "patch_memory and patch_gaussian together", {"words": 1000, "rank": 32})
+KENSA = _detector(
+    "kensa", "patch_memory and patch_gaussian together", {"words": 1000, "rank": 32, "memory_share": 0.75}
+)
