@@ -30,7 +30,7 @@ from trainer.calibrate import FALLBACK_RATE, image_threshold
 from trainer.defects import KINDS, draw_defect
 from trainer.detector import Job, PatchLearner, Plan
 from trainer.detectors.patches import AT_ONCE, KENSA
-from trainer.normal import NEIGHBOUR_FOLDS, neighbours
+from trainer.normal import PATCH_FOLDS, neighbours
 from trainer.place import Placement, learn_placement
 
 __all__ = ["PARTS", "NoWeightsError", "Trial", "choose"]
@@ -189,7 +189,7 @@ class _Bench:
             return np.concatenate(list(in_batches(network.model, pictures, AT_ONCE)))
 
         features = described(placement.pictures)
-        folds = neighbours(len(kept), min(NEIGHBOUR_FOLDS, len(kept)))
+        folds = neighbours(len(kept), min(PATCH_FOLDS, len(kept)))
         learnt = learn_heads(
             features, network.head.gains, HeadPlan(_WORDS, 32, seed=self._seed, patches=_PATCHES), folds
         )

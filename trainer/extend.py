@@ -23,7 +23,7 @@ from trainer import calibrate
 from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.files import write_atomically
 from trainer.golden import LEAST_TOLERANCE, choose_golden
-from trainer.normal import NEIGHBOUR_FOLDS, CrossScores, encode_statistics, neighbours, normal_of
+from trainer.normal import PATCH_FOLDS, CrossScores, choose_folds, encode_statistics, normal_of
 from trainer.place import MOST_LEFT_OUT
 from trainer.provenance import created, model_card, origin
 
@@ -144,8 +144,9 @@ def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float, say
         key: value for key, value in json.loads(old.manifest_bytes).items() if key not in _FILLED_IN
     }
     head = PatchHead.from_bytes(old.files[PATCH_HEAD], old.bundle_id)
-    folds = neighbours(len(good.paths), min(NEIGHBOUR_FOLDS, len(good.paths)))
-    learnt = learn_heads(np.stack(good.features), (head.fine_gain, head.coarse_gain), _plan(old), folds)
+    features, gains, plan = np.stack(good.features), (head.fine_gain, head.coarse_gain), _plan(old)
+    folds = choose_folds(features, gains, min(PATCH_FOLDS, len(features)), plan.seed)
+    learnt = learn_heads(features, gains, plan, folds)
     found = CrossScores(len(good.paths))
     for fold_head, (kept, held_out) in zip(learnt.folds, folds, strict=True):
         inspector = Inspector(_with_head(old, content, fold_head, [good.features[index] for index in kept]))

@@ -11,11 +11,16 @@ import numpy as np
 
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.inspector import Found, Inspector
+from edge_app.patches import HeadPlan, Learnt, learn_heads
+from edge_app.scoring import highest
 from trainer import calibrate
 
 STATISTICS = "normal_statistics.npy"
 # Of heads that cost little to learn again.
-NEIGHBOUR_FOLDS = 10
+PATCH_FOLDS = 10
+# Whether neighbours are twins is seen with fewer words than a bundle has. A difference of half a spread is a medium
+# one (Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988).
+_PROBE_WORDS, _PROBE_PATCHES, _TWINS = 200, 8_000, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,48 @@ def neighbours(n: int, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """
     everything = np.arange(n)
     return [(np.setdiff1d(everything, block), block) for block in np.array_split(everything, folds)]
+
+
+def choose_folds(
+    features: Float32Array, gains: tuple[Float32Array, Float32Array], n_folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Folds for patch heads: parts held out at random, or together with their neighbours where those are twins.
+
+    Where the parts were taken from a running line or a video, each is so much like the next one that it is no test for
+    a head that learnt that one. It shows in the good parts alone: held out with its neighbours, a part scores higher
+    than held out by itself; here, by more than half a spread on the mean. Where it does not, folds of neighbours would
+    only leave out whole variants, and the threshold would be too wary.
+
+    Args:
+        features: float32 (N, g, g, channels) of the good parts, in the order in which they were taken.
+        gains: of fine and coarse features; see `edge_app.patches.PatchHead`.
+        n_folds: 2 to N.
+        seed: of the random ones.
+
+    Returns:
+        indices kept and held out of each fold.
+    """
+    n = len(features)
+    together = neighbours(n, n_folds)
+    order = np.random.default_rng(seed).permutation(n)
+    scattered = [(np.sort(order[kept]), np.sort(order[held_out])) for kept, held_out in together]
+    plan = HeadPlan(_PROBE_WORDS, seed=seed, patches=_PROBE_PATCHES)
+    learnt = learn_heads(features, gains, plan, scattered)
+    by_random = _held_out_scores(features, learnt, scattered, learnt.final.normal)
+    by_blocks = _held_out_scores(features, learn_heads(features, gains, plan, together), together, learnt.final.normal)
+    are_twins = float((by_blocks - by_random).mean()) > _TWINS * float(by_random.std())
+    return together if are_twins else scattered
+
+
+def _held_out_scores(
+    features: Float32Array, learnt: Learnt, folds: list[tuple[np.ndarray, np.ndarray]], normal: Float32Array
+) -> np.ndarray:
+    scores = np.empty(len(features))
+    for head, (_, held_out) in zip(learnt.folds, folds, strict=True):
+        on_one_scale = replace(head, normal=normal)
+        for index in held_out:
+            scores[index] = highest(on_one_scale.anomaly_map(features[index]), "top_percent")
+    return scores
 
 
 def normal_of(found: Iterable[Found], has_term: bool, use_statistics: bool) -> Normal:

@@ -15,9 +15,10 @@ import keras
 import numpy as np
 
 from edge_app.domain import Float32Array, UInt8Array
+from trainer.backbone import in_batches
 from trainer.detector import Detector, Job, Network, OnEpoch, PatchLearner, Plan
 from trainer.layers import loss_function
-from trainer.normal import neighbours
+from trainer.normal import choose_folds
 from trainer.place import Placement
 
 # Few pictures: many short epochs; many pictures: enough of them that every one is seen a few times.
@@ -211,7 +212,8 @@ def train_all(
     final = _learn(Job(plan, seen, work / "final", on_epoch))
     trained_folds = []
     if isinstance(final.head, PatchLearner):
-        for index, (kept, held_out) in enumerate(neighbours(len(pictures), plan.folds)):
+        features = np.concatenate(list(in_batches(final.model, seen, plan.detector.batch)))
+        for index, (kept, held_out) in enumerate(choose_folds(features, final.head.gains, plan.folds, plan.seed)):
             trained_folds.append((kept, held_out, final))  # only the head differs, and it is learnt at export
             on_epoch(f"fold-{index + 1}-of-{plan.folds}", 1, math.nan)
         return Trained(plan, pictures, placement, final, trained_folds, time.monotonic() - started)

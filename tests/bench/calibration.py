@@ -35,7 +35,7 @@ from trainer.calibrate import image_threshold
 from trainer.evaluate import share
 from trainer.figures import GOOD, LINE, NG
 from trainer.files import write_whole
-from trainer.normal import NEIGHBOUR_FOLDS, CrossScores, neighbours, scores_of
+from trainer.normal import PATCH_FOLDS, CrossScores, choose_folds, scores_of
 
 DETECTORS = ("kensa", "linear_ae")
 NS, DRAWS, RATES = (20, 50, 100, 200), range(20), (0.01, 0.05)
@@ -204,8 +204,9 @@ def _of_heads(
 
     old = PatchHead.from_bytes(bundle.files[PATCH_HEAD], bundle.bundle_id)
     ours = features[drawn]
-    folds = neighbours(len(drawn), min(NEIGHBOUR_FOLDS, len(drawn)))
-    learnt = learn_heads(ours, (old.fine_gain, old.coarse_gain), HeadPlan(seed=seed), folds)
+    gains = (old.fine_gain, old.coarse_gain)
+    folds = choose_folds(ours, gains, min(PATCH_FOLDS, len(drawn)), seed)
+    learnt = learn_heads(ours, gains, HeadPlan(seed=seed), folds)
     found = CrossScores(len(drawn))
     for head, (_, held_out) in zip(learnt.folds, folds, strict=True):
         inspector = with_head(head)

@@ -105,7 +105,7 @@ def test_an_array_that_is_missing_or_cut_off_is_refused(head: PatchHead) -> None
 def test_a_head_of_nothing_is_refused(head: PatchHead) -> None:
     empty = replace(
         head, words=head.words[:0], sources=head.sources[:0], mean=head.mean[:0], directions=head.directions[:0],
-        variance=head.variance[:0],
+        variance=head.variance[:0], weights=head.weights[:0],
     )  # fmt: skip
     with pytest.raises(BundleError, match="0 words and 0 places"):
         PatchHead.from_bytes(empty.to_bytes(), "x")

@@ -25,7 +25,7 @@ from edge_app.patches import HeadPlan
 from trainer.backbone import in_batches, open_taps
 from trainer.detector import Detector, Job, Network, PatchLearner
 from trainer.layers import NearestUpsampling
-from trainer.normal import NEIGHBOUR_FOLDS
+from trainer.normal import PATCH_FOLDS
 
 # Which of the network's three layers each grid has.
 _FINE, _COARSE = (0, 1), (1, 2)
@@ -148,7 +148,7 @@ def _detector(name: str, summary: str, settings: dict[str, int | float | str]) -
         size=320,
         sides=32,
         least=64,
-        folds=NEIGHBOUR_FOLDS,
+        folds=PATCH_FOLDS,
         settings=settings,
         scoring={"pixel_statistics": False, "smoothing_sigma_px": 4.0, "score_rule": "top_percent"},
         backbone=True,
