@@ -68,7 +68,7 @@ def few(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def old(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("old") / "old.bundle"
-    # In float32, for in whole numbers a fit takes the patches that the float trunk would choose, and a station has none.
+    # In float32: in whole numbers a fit takes the patches that the float trunk would choose, and a station has none.
     options = replace(quick("kensa", few, out), sequence=2_000_000_000, folds=10, precision="float32")
     fit(options, lambda _: None, lambda *_: None)
     return out
