@@ -20,7 +20,7 @@ from tqdm import tqdm
 from edge_app import __version__
 from edge_app.errors import DataError, KensaError
 from trainer import table_cli
-from trainer.names import AUTO, DETECTOR_NAMES
+from trainer.names import AUTO, DETECTOR_NAMES, LOSS_NAMES
 from trainer.quiet import native_stderr_held
 
 EXIT_OK, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 4, 130
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
                      help="auto chooses how parts are placed and compared; see `trainer detectors`")  # fmt: skip
     fit.add_argument("--product", help="default: the data folder's name")
     fit.add_argument("--size", type=int, help="side of the inspected picture (default: the detector's)")
-    fit.add_argument("--loss", choices=("l2", "ssim", "l2+ssim"), help="default: the detector's")
+    fit.add_argument("--loss", choices=LOSS_NAMES, help="default: the detector's")
     fit.add_argument("--epochs", type=int, metavar="N", help="default: as many as come to --steps")
     fit.add_argument("--steps", type=int, metavar="N", help="training steps (default: the detector's)")
     fit.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",

@@ -23,4 +23,4 @@ BACKBONE_DETECTORS = ("feature_dictionary", "patch_memory", "patch_gaussian", "k
 # The others have no training loss to choose.
 _WITH_LOSS = ("cae", "ssim_ae", "dense_ae")
 WITHOUT_LOSS = tuple(name for name in DETECTOR_NAMES if name not in _WITH_LOSS)
-LOSS_NAMES = ("l2", "ssim", "l2+ssim")
+LOSS_NAMES = ("l2", "ssim", "l2+ssim", "l1+ms-ssim")

@@ -79,3 +79,18 @@ def test_losses_are_zero_for_equal_pictures_and_what_their_names_say() -> None:
     l2, ssim, both = (np.asarray(loss_function(name)(a, b)) for name in ("l2", "ssim", "l2+ssim"))
     assert np.allclose(l2, np.mean((a - b) ** 2, axis=(1, 2, 3)), atol=1e-6)
     assert np.allclose(both, l2 + ssim, atol=1e-6)
+
+
+def test_the_loss_over_scales_takes_as_many_as_fit() -> None:
+    rng = np.random.default_rng(0)
+    for side in (16, 32, 64):
+        a = rng.random((2, side, side, 3), np.float32)
+        b = np.clip(a + rng.normal(0, 0.1, a.shape), 0, 1).astype(np.float32)
+        l1 = np.abs(a - b).mean(axis=(1, 2, 3))
+        assert np.allclose(loss_function("l1+ms-ssim")(a, a), 0, atol=1e-5)
+        found, one_scale = (np.asarray(loss_function(name)(a, b)) for name in ("l1+ms-ssim", "ssim"))
+        if side == 16:
+            assert np.allclose(found, 0.84 * one_scale + 0.16 * l1, atol=1e-5)
+        else:
+            assert not np.allclose(found, 0.84 * one_scale + 0.16 * l1, atol=1e-3)
+            assert (found > 0.16 * l1).all()

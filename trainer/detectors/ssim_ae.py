@@ -53,7 +53,7 @@ DETECTOR = Detector(
     summary="autoencoder with a bottleneck of 100, the AE (SSIM) and AE (L2) of the MVTec AD comparison",
     learn=learn,
     sides=32,
-    losses=("ssim", "l2", "l2+ssim"),
+    losses=("ssim", "l2", "l2+ssim", "l1+ms-ssim"),
     steps=800,
     texture=True,
 )
