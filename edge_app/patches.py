@@ -50,7 +50,6 @@ class HeadPlan:
         words: patches to remember; 0 for no memory.
         rank: directions of the covariance at each place that are kept; 0 for no Gaussian.
         memory_share: weight of the memory's map where there is a Gaussian too; the Gaussian's has the rest.
-        places: judge each place of both maps against its own good parts too.
         seed: of the choice of patches.
         patches: the words are chosen among so many; with more of them time grows and the words hardly change.
     """
@@ -58,7 +57,6 @@ class HeadPlan:
     words: int = 1000
     rank: int = 32
     memory_share: float = 0.75
-    places: bool = True
     seed: int = 0
     patches: int = 30_000
 
@@ -279,9 +277,9 @@ def learn_heads(
                 if values is not None:
                     found[which, index] = values
     final = _learn(features, np.arange(len(features)), gains, plan, None if like is None else like.final.sources)
-    final = replace(final, normal=_normal(found, plan.places))
+    final = replace(final, normal=_normal(found))
     fold_heads = tuple(
-        replace(head, normal=_normal(found[:, kept], plan.places)) for head, (kept, _) in zip(heads, folds, strict=True)
+        replace(head, normal=_normal(found[:, kept])) for head, (kept, _) in zip(heads, folds, strict=True)
     )
     return Learnt(final, fold_heads)
 
@@ -422,14 +420,10 @@ def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.ND
     return mean.astype(np.float32), directions, variance
 
 
-def _normal(maps: Float32Array, places: bool) -> Float32Array:
-    """Mean and spread at each place, or of all places together: float32 (2, N, 2g, 2g) to (2, 2, 2g, 2g)."""
+def _normal(maps: Float32Array) -> Float32Array:
+    """Mean and spread at each place: float32 (2, N, 2g, 2g) to (2, 2, 2g, 2g)."""
     stack = maps.astype(np.float64)
     mean, variance = stack.mean(axis=1), stack.var(axis=1)
-    if places:
-        # Few parts know little of one place alone: the mean variance of all places is added to each.
-        spread = np.sqrt(variance + variance.mean(axis=(1, 2), keepdims=True))
-    else:
-        spread = np.broadcast_to(stack.std(axis=(1, 2, 3))[:, np.newaxis, np.newaxis], mean.shape)
-        mean = np.broadcast_to(mean.mean(axis=(1, 2), keepdims=True), mean.shape)
+    # Few parts know little of one place alone: the mean variance of all places is added to each.
+    spread = np.sqrt(variance + variance.mean(axis=(1, 2), keepdims=True))
     return np.stack([mean, np.maximum(spread, 1e-6)], axis=1).astype(np.float32)

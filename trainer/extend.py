@@ -135,8 +135,7 @@ def _plan(bundle: ModelBundle) -> HeadPlan:
         max(there, asked[name]) if there and isinstance(asked.get(name), int) else there
         for name, there in (("words", len(head.words)), ("rank", head.directions.shape[1]))
     )
-    by_place = bool(np.ptp(head.normal, axis=(2, 3)).max() > 0)
-    return HeadPlan(words, rank, float(head.weights[0]), by_place, bundle.manifest.provenance.seed)
+    return HeadPlan(words, rank, float(head.weights[0]), bundle.manifest.provenance.seed)
 
 
 def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float, say: Callable[[str], None]) -> ModelBundle:

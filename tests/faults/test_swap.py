@@ -403,12 +403,11 @@ def test_11_rubbish_with_the_right_hashes_is_refused(scene: Scene, rubbish: Mode
 
 def in_worker(act: Callable[[psutil.Process], None]) -> threading.Thread:
     """Do something to the self-test's process as soon as it is there."""
-    others = set(psutil.Process().children())  # of tests before this one, such as a kept pool
 
     def wait_and_act() -> None:
         deadline_s = time.monotonic() + 20
         while time.monotonic() < deadline_s:
-            for child in set(psutil.Process().children()) - others:
+            for child in psutil.Process().children():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     if "edge_app.selftest" in child.cmdline():
                         return act(child)
@@ -431,7 +430,7 @@ def in_worker(act: Callable[[psutil.Process], None]) -> threading.Thread:
 def test_11_self_test_that_hangs_or_crashes_refuses_the_bundle(
     scene: Scene, act: Callable[[psutil.Process], None], limit_s: float, pattern: str
 ) -> None:
-    before = set(psutil.Process().children())
+    before = set(psutil.Process().children())  # of other tests, such as a pool that is kept
     thread = in_worker(act)
     with pytest.raises(BundleError, match=f"{scene.new.bundle_id}: .*{pattern}.*the bundle is refused"):
         scene.store().stage(scene.new_file, prove=functools.partial(prove, limit_s=limit_s))

@@ -237,8 +237,3 @@ def test_what_is_normal_comes_from_held_out_parts(features: np.ndarray) -> None:
     assert np.allclose(result.final.normal[0, 0], memories.mean(axis=0), atol=1e-5)
     kept = FOLDS[0][0]
     assert np.allclose(result.folds[0].normal[0, 0], memories[kept].mean(axis=0), atol=1e-5)
-
-
-def test_without_places_one_normal_serves_all(features: np.ndarray) -> None:
-    normal = learnt(features, replace(PLAN, places=False)).final.normal
-    assert np.ptp(normal, axis=(2, 3)).max() == 0
