@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from detector_conformance import (
     EXAMPLE,
     REPOSITORY,
@@ -44,6 +45,11 @@ NAMES = (*names.DETECTOR_NAMES, EXAMPLE.name)
 # Of detectors that differ in their settings alone, the last one.
 LEARNERS = (*{DETECTORS[name].learn: name for name in names.DETECTOR_NAMES}.values(), EXAMPLE.name)
 Figures = dict[str, Any]
+# What the Edge TPU compiler maps, up to this version, as its documents and its output for known models say.
+EDGE_TPU = {
+    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "QUANTIZE": 1, "ADD": 2, "MUL": 2, "AVERAGE_POOL_2D": 2, "CONCATENATION": 2,
+    "RESIZE_NEAREST_NEIGHBOR": 2, "SPACE_TO_DEPTH": 2,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,6 +109,24 @@ def test_it_separates_keeps_parity_and_proves_itself(fitted: tuple[Figures, Path
     assert all(result.passed for result in check_golden(Inspector(bundle)))
     for attempt in manifest.parity.attempts:
         assert re.search(r"\d", attempt.why), "a precision that failed is told with figures"
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the ImageNet weights are not on this machine")
+def test_the_patch_trunk_is_all_that_an_edge_tpu_takes(fits: dict[str, tuple[Future[Figures], Path]]) -> None:
+    done, path = fits["kensa"]
+    done.result()
+    bundle = read_bundle(path)
+    assert bundle.manifest.parity.precision == "int8+float"
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bundle.model, 0))
+    names_of = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    for code in model.operatorCodes:
+        name = names_of[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        assert code.version <= EDGE_TPU.get(name, 0), f"{name} version {code.version}"
+    (graph,) = model.subgraphs
+    whole = {schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT32}
+    assert {tensor.type for tensor in graph.tensors} <= whole
+    assert all((tensor.shape > 0).all() for tensor in graph.tensors if len(tensor.shape)), "static shapes"
+    assert len(bundle.model) < 8e6, "weights fit on the chip"
 
 
 def test_the_edge_knows_no_detector() -> None:
