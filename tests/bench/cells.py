@@ -130,7 +130,8 @@ class Cells:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         threads = str(max(1, (os.cpu_count() or 1) // jobs))
-        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+        # Not OpenBLAS: its threads wait by spinning, and edge_app gives it one.
+        names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
         with open(path.with_suffix(".log"), "wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.bench.cells", self.name, str(path), str(work), json.dumps(dict(given))],
