@@ -148,18 +148,23 @@ def _pareto_quantile(ascending: npt.NDArray[np.float64], rate: float) -> float:
     return float(start + scale / shape * (exceeding**-shape - 1))
 
 
+def robust_spread(values: npt.NDArray[np.float64]) -> float:
+    """1.4826 times the median absolute deviation: the standard deviation of a normal distribution, odd ones or not."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
 def odd_ones(scores: Sequence[float]) -> list[int]:
     """Indices of scores far above all others, the highest first: bad parts that hide among good ones, most likely.
 
-    Far is more than five robust spreads (1.4826 times the median absolute deviation) above the median; at most a tenth
-    of the parts, for more of them are a kind of their own.
+    Far is more than five robust spreads above the median; at most a tenth of the parts, for more of them are a kind of
+    their own.
 
     Args:
         scores: of good parts, each from a model that did not see that part.
     """
     values = np.asarray(scores, np.float64)
     middle = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - middle)))
+    spread = robust_spread(values)
     highest = np.argsort(-values, kind="stable")[: len(values) // 10]
     return [int(index) for index in highest if values[index] > middle + 5 * spread]
 

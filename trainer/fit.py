@@ -47,7 +47,7 @@ from trainer.exports import export_all, layout_of, seen_by_model
 from trainer.files import write_atomically
 from trainer.golden import LEAST_TOLERANCE, choose_golden
 from trainer.names import AUTO
-from trainer.normal import scores_of
+from trainer.normal import scattered, scores_of
 from trainer.place import learn_placement, strips_for_frames
 from trainer.provenance import created, model_card, provenance
 from trainer.training import Trained, default_epochs, train_all
@@ -208,6 +208,10 @@ def fit(
 def _odd_ones(trained: Trained, options: Options) -> dict[int, float]:
     """Cross-scores of the good parts that are unlike the others, by index."""
     scoring, use_statistics = options.scoring(trained.plan.detector)
+    if isinstance(trained.final.head, PatchLearner):
+        # Never held out with its neighbours: a good part of a rare kind has only those, and a bad one has nobody.
+        folds = scattered(len(trained.pictures), trained.plan.folds, trained.plan.seed)
+        trained = replace(trained, folds=[(kept, held_out, trained.final) for kept, held_out in folds])
     scores = cross_score(trained, export_all(trained, "float32"), scoring, use_statistics).scores
     return {index: scores[index] for index in calibrate.odd_ones(scores)}
 

@@ -18,9 +18,9 @@ from trainer import calibrate
 STATISTICS = "normal_statistics.npy"
 # Of heads that cost little to learn again.
 PATCH_FOLDS = 10
-# Whether neighbours are twins is seen with fewer words than a bundle has. A difference of half a spread is a medium
-# one (Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988).
-_PROBE_WORDS, _PROBE_PATCHES, _TWINS = 200, 8_000, 0.5
+# Whether neighbours are twins is seen with fewer words than a bundle has. A difference of 0.8 spreads is a large one
+# (Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988).
+_PROBE_WORDS, _PROBE_PATCHES, _TWINS = 200, 8_000, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,12 @@ def neighbours(n: int, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.setdiff1d(everything, block), block) for block in np.array_split(everything, folds)]
 
 
+def scattered(n: int, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Indices kept and held out of each fold, at random."""
+    order = np.random.default_rng(seed).permutation(n)
+    return [(np.sort(order[kept]), np.sort(order[held_out])) for kept, held_out in neighbours(n, folds)]
+
+
 def choose_folds(
     features: Float32Array, gains: tuple[Float32Array, Float32Array], n_folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -97,8 +103,8 @@ def choose_folds(
 
     Where the parts were taken from a running line or a video, each is so much like the next one that it is no test for
     a head that learnt that one. It shows in the good parts alone: held out with its neighbours, a part scores higher
-    than held out by itself; here, by more than half a spread on the mean. Where it does not, folds of neighbours would
-    only leave out whole variants, and the threshold would be too wary.
+    than held out by itself; here, by more than 0.8 spreads, medians both, for a few odd parts must not decide. Where it
+    does not, folds of neighbours would only leave out whole variants, and the threshold would be too wary.
 
     Args:
         features: float32 (N, g, g, channels) of the good parts, in the order in which they were taken.
@@ -109,16 +115,13 @@ def choose_folds(
     Returns:
         indices kept and held out of each fold.
     """
-    n = len(features)
-    together = neighbours(n, n_folds)
-    order = np.random.default_rng(seed).permutation(n)
-    scattered = [(np.sort(order[kept]), np.sort(order[held_out])) for kept, held_out in together]
+    apart, together = scattered(len(features), n_folds, seed), neighbours(len(features), n_folds)
     plan = HeadPlan(_PROBE_WORDS, seed=seed, patches=_PROBE_PATCHES)
-    learnt = learn_heads(features, gains, plan, scattered)
-    by_random = _held_out_scores(features, learnt, scattered, learnt.final.normal)
+    learnt = learn_heads(features, gains, plan, apart)
+    by_random = _held_out_scores(features, learnt, apart, learnt.final.normal)
     by_blocks = _held_out_scores(features, learn_heads(features, gains, plan, together), together, learnt.final.normal)
-    are_twins = float((by_blocks - by_random).mean()) > _TWINS * float(by_random.std())
-    return together if are_twins else scattered
+    spread = calibrate.robust_spread(by_random)
+    return together if float(np.median(by_blocks - by_random)) > _TWINS * spread else apart
 
 
 def _held_out_scores(
