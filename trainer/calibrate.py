@@ -156,8 +156,8 @@ def robust_spread(values: npt.NDArray[np.float64]) -> float:
 def odd_ones(scores: Sequence[float]) -> list[int]:
     """Indices of scores far above all others, the highest first: bad parts that hide among good ones, most likely.
 
-    Far is more than five robust spreads above the median; at most a tenth of the parts, for more of them are a kind of
-    their own.
+    Far is more than five robust spreads above the median; at most a tenth of the parts, for more would be a kind of
+    their own, which a person has to judge.
 
     Args:
         scores: of good parts, each from a model that did not see that part.
