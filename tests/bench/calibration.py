@@ -287,7 +287,7 @@ def _draw(rows: list[dict[str, Any]]) -> Figure:
             axes.axhline(100 * rate, color=LINE, lw=1, ls="--", label="asked")
             axes.set(xlim=(-0.6, len(ns[name]) - 0.4), xticks=range(len(ns[name])), xticklabels=ns[name])
             axes.spines[["top", "right"]].set_visible(False)
-        axes_row[0].set_ylabel(f"achieved %, {100 * rate:g} asked")
+        axes_row[0].set_ylabel(f"achieved %, {100 * rate:g} % asked")
     for name, top, bottom in zip(names, panels[0], panels[-1], strict=True):
         top.set_title(name.replace("_", "\n"), fontsize=9)
         bottom.set_xlabel("good parts", fontsize=8)
