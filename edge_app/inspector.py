@@ -149,6 +149,8 @@ class Inspector:
     def explain(self, image_rgb: UInt8Array) -> tuple[Comparison, ...]:
         """What each region of an NG part was compared with, for a person to compare; it takes as long as `inspect`.
 
+        Ask it of parts that `inspect` calls NG: what has no verdict there, such as a black frame, it cannot tell.
+
         Args:
             image_rgb: uint8 (H, W, 3), a frame's picture.
 
@@ -249,7 +251,8 @@ class Inspector:
         Returns:
             the anomaly map, float32 (h, w) on the placer's canvas, and the image score.
         """
-        # From here on a defect across two strips is one, in its true shape.
+        # From here on a defect across two strips is one, in its true shape. The smoothing before this still carries
+        # some heat over a strip's edge to the strip that lies beside it on the picture.
         values = self._placer.on_canvas(self._scorer.anomaly_map(found.raw_map))
         return values, self._scorer.score(values, found.term)
 

@@ -1,9 +1,10 @@
 """`--detector auto`: how parts are placed, evened out and compared, chosen from good parts and defects drawn into them.
 
 Each way is tried on up to 60 good parts: heads are learnt from nine tenths of them and see the rest, whole and with
-drawn defects of several kinds. What counts is how well the two are told apart (AUROC). The usual way stays unless
-another one is better by more than chance: by nearly three standard errors of the difference, which is taken on the very
-same parts and defects. The drawn defects choose; no head, threshold or figure of the bundle ever sees one.
+drawn defects of several kinds. What counts is how well the two are told apart (AUROC), less the share of good parts
+that cannot be placed. The usual way stays unless another one is better by more than chance: by about three standard
+errors of the difference, which is taken on the very same parts and defects. The drawn defects choose; no head,
+threshold or figure of the bundle ever sees one.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Trial:
 
     @property
     def quality(self) -> float:
-        """What is compared, 0..1."""
+        """What is compared, at most 1."""
         return self.auroc - self.left_out
 
     def told(self) -> dict[str, Any]:

@@ -210,7 +210,7 @@ def _odd_ones(trained: Trained, options: Options) -> dict[int, float]:
     scoring, use_statistics = options.scoring(trained.plan.detector)
     if isinstance(trained.final.head, PatchLearner):
         # Never held out with its neighbours: a good part of a rare kind has only those, and a bad one has nobody.
-        folds = scattered(len(trained.pictures), trained.plan.folds, trained.plan.seed)
+        folds = scattered(len(trained.pictures), len(trained.folds), trained.plan.seed)
         trained = replace(trained, folds=[(kept, held_out, trained.final) for kept, held_out in folds])
     scores = cross_score(trained, export_all(trained, "float32"), scoring, use_statistics).scores
     return {index: scores[index] for index in calibrate.odd_ones(scores)}
@@ -470,7 +470,8 @@ class _Proof:
         }
         scores = scores_of(draft, self._everything)
         if not allow_loss:
-            self._check_damaged(precision, scores_of(draft, self._damaged), threshold.value)
+            usual = float(np.median(scores[: len(trained.pictures)]))
+            self._check_damaged(precision, scores_of(draft, self._damaged), threshold.value, usual)
         content["parity"] = {
             **parity(
                 precision, self._float_scores, scores, self._labels, threshold.value, self._keras_error,
@@ -501,11 +502,10 @@ class _Proof:
         # The damage may have changed the outline so much that the part is none any more.
         return [picture for picture in made if _middle(draft, picture) is not None]
 
-    def _check_damaged(self, precision: Precision, scores: list[float], threshold: float) -> None:
+    def _check_damaged(self, precision: Precision, scores: list[float], threshold: float, usual: float) -> None:
         own = threshold if self._own_threshold is None else self._own_threshold
         expected = [score for score in self._float_damaged if score >= own]
         # What lies at the threshold may fall to either side; what is cut off lies well below it.
-        usual = float(np.median(self._float_scores[: len(self._trained.pictures)]))
         below = threshold - _BORDERLINE * max(0.0, threshold - usual)
         missed = sum(ours >= own and theirs < below for ours, theirs in zip(self._float_damaged, scores, strict=True))
         if missed > max(1, MAX_FLIPS_SHARE * len(expected)):

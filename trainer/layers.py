@@ -46,7 +46,7 @@ def grey(picture: keras.KerasTensor) -> keras.KerasTensor:
 _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW = 11
 # Share of the structure in the loss that is both.
-_STRUCTURE = 0.84
+_STRUCTURE, _LEAST_ALIKE = 0.84, 1e-3
 
 
 def loss_function(loss: Loss) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -55,7 +55,8 @@ def loss_function(loss: Loss) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     SSIM loss after Bergmann, Loewe, Fauser, Sattlegger & Steger, "Improving Unsupervised Defect Segmentation by
     Applying Structural Similarity to Autoencoders", VISAPP 2019. L1 and multi-scale SSIM, 0.16 to 0.84, after Zhao,
     Gallo, Frosio & Kautz, "Loss Functions for Image Restoration with Neural Networks", IEEE Trans. Computational
-    Imaging 2017; of the scales as many as the picture has room for.
+    Imaging 2017; of the scales as many as the picture has room for, each
+    with its whole SSIM (`tf.image.ssim_multiscale` has no finite slope where a scale has nothing in common).
     """
 
     def l2(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
@@ -68,11 +69,14 @@ def loss_function(loss: Loss) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         return l2(target, output) + ssim(target, output)
 
     def l1_ms_ssim(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
+        l1 = tf.reduce_mean(tf.abs(target - output), axis=(1, 2, 3))
         side = min(output.shape[1:3])
         fitting = [weight for scale, weight in enumerate(_SCALES) if side >> scale >= _WINDOW]
-        weights = [weight / sum(fitting) for weight in fitting]
-        alike = tf.image.ssim_multiscale(target, output, 1.0, weights, filter_size=_WINDOW, filter_sigma=1.5)
-        l1 = tf.reduce_mean(tf.abs(target - output), axis=(1, 2, 3))
+        alike = 1.0
+        for weight in fitting:
+            # A root has no slope at 0, and below it no value.
+            alike *= tf.maximum(1.0 - ssim(target, output), _LEAST_ALIKE) ** (weight / sum(fitting))
+            target, output = tf.nn.avg_pool2d(target, 2, 2, "VALID"), tf.nn.avg_pool2d(output, 2, 2, "VALID")
         return _STRUCTURE * (1.0 - alike) + (1.0 - _STRUCTURE) * l1
 
     return {"l2": l2, "ssim": ssim, "l2+ssim": both, "l1+ms-ssim": l1_ms_ssim}[loss]

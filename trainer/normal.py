@@ -104,7 +104,8 @@ def choose_folds(
     Where the parts were taken from a running line or a video, each is so much like the next one that it is no test for
     a head that learnt that one. It shows in the good parts alone: held out with its neighbours, a part scores higher
     than held out by itself; here, by more than 0.8 spreads, medians both, for a few odd parts must not decide. Where it
-    does not, folds of neighbours would only leave out whole variants, and the threshold would be too wary.
+    does not, folds of neighbours would only leave out whole variants, and the threshold would be too wary. With as many
+    folds as parts each is held out by itself, and twins cannot be seen.
 
     Args:
         features: float32 (N, g, g, channels) of the good parts, in the order in which they were taken.

@@ -213,9 +213,11 @@ def train_all(
     trained_folds = []
     if isinstance(final.head, PatchLearner):
         features = np.concatenate(list(in_batches(final.model, seen, plan.detector.batch)))
-        for index, (kept, held_out) in enumerate(choose_folds(features, final.head.gains, plan.folds, plan.seed)):
+        # Of the files that were counted for the plan some may have been left out.
+        n_folds = min(plan.folds, len(pictures))
+        for index, (kept, held_out) in enumerate(choose_folds(features, final.head.gains, n_folds, plan.seed)):
             trained_folds.append((kept, held_out, final))  # only the head differs, and it is learnt at export
-            on_epoch(f"fold-{index + 1}-of-{plan.folds}", 1, math.nan)
+            on_epoch(f"fold-{index + 1}-of-{n_folds}", 1, math.nan)
         return Trained(plan, pictures, placement, final, trained_folds, time.monotonic() - started)
     for index in range(plan.folds):
         held_out = np.sort(order[index :: plan.folds])

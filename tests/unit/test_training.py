@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from trainer import training
 from trainer.detector import Job, Network, OnEpoch, Plan
@@ -94,3 +95,14 @@ def test_the_loss_over_scales_takes_as_many_as_fit() -> None:
         else:
             assert not np.allclose(found, 0.84 * one_scale + 0.16 * l1, atol=1e-3)
             assert (found > 0.16 * l1).all()
+
+
+@pytest.mark.parametrize("side", [16, 32, 128])
+def test_the_loss_over_scales_has_a_slope_everywhere(side: int) -> None:
+    target = tf.constant(np.random.default_rng(0).random((2, side, side, 3), np.float32))
+    output = tf.Variable(1 - target)  # nothing in common on any scale
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(loss_function("l1+ms-ssim")(target, output))
+    slope = tape.gradient(loss, output).numpy()
+    assert np.isfinite(slope).all()
+    assert np.abs(slope).max() > 0
