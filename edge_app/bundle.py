@@ -31,6 +31,8 @@ SCHEMA_VERSION = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 MAX_FILES, MAX_BYTES = 256, 512 * 2**20
 _SAFE_NAME = re.compile(r"\w[\w.\-]{0,63}(/\w[\w.\-]{0,63})?", re.UNICODE)
+# Of a manifest, by `build`.
+_FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
 
 M = TypeVar("M", bound=BaseManifest)
 B = TypeVar("B", bound="Bundle[Any]")
@@ -128,6 +130,11 @@ def identify(content: Mapping[str, Any]) -> str:
     rest = {key: value for key, value in content.items() if key != "bundle_id"}
     digest = hashlib.sha256(canonical_manifest(rest)).hexdigest()
     return f"{content['product']}-{content['sequence']}-{digest[:12]}"
+
+
+def content_of(bundle: Bundle[Any]) -> dict[str, Any]:
+    """The manifest of a bundle as `build` takes it: without what that fills in."""
+    return {key: value for key, value in json.loads(bundle.manifest_bytes).items() if key not in _FILLED_IN}
 
 
 def build_bundle(content: Mapping[str, Any], files: Mapping[str, bytes]) -> ModelBundle:

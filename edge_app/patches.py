@@ -181,11 +181,7 @@ class PatchHead:
         Returns:
             float32 (2g, 2g) each, higher is more anomalous.
         """
-        return [
-            (values - normal[0]) / normal[1]
-            for values, normal in zip(self.maps(features), self.normal, strict=True)
-            if values is not None
-        ]
+        return self._unusual(self.maps(features))
 
     def anomaly_map(self, features: Float32Array) -> Float32Array:
         """How unusual each place is: the weighted mean of what the heads say.
@@ -196,8 +192,19 @@ class PatchHead:
         Returns:
             float32 (2g, 2g), higher is more anomalous.
         """
-        total: Float32Array = np.tensordot(self.weights, np.stack(self.unusual(features)), axes=1)
+        return self.combined(self.maps(features))
+
+    def combined(self, maps: Sequence[Float32Array | None] | Float32Array) -> Float32Array:
+        """The anomaly map, float32 (2g, 2g), from what `maps` gave."""
+        total: Float32Array = np.tensordot(self.weights, np.stack(self._unusual(maps)), axes=1)
         return total
+
+    def _unusual(self, maps: Sequence[Float32Array | None] | Float32Array) -> list[Float32Array]:
+        return [
+            (values - normal[0]) / normal[1]
+            for values, normal in zip(maps, self.normal, strict=True)
+            if values is not None
+        ]
 
     def nearest(self, features: Float32Array, row: int, column: int) -> int:
         """Number of the word that a patch was compared with; `sources` says where that one comes from.
@@ -265,6 +272,29 @@ def learn_heads(
     Raises:
         ValueError: neither memory nor Gaussian is asked for.
     """
+    heads, found = learn_folds(features, gains, plan, folds, like)
+    final = _learn(features, np.arange(len(features)), gains, plan, None if like is None else like.final.sources)
+    final = replace(final, normal=normal_of(found))
+    fold_heads = tuple(
+        replace(head, normal=normal_of(found[:, kept])) for head, (kept, _) in zip(heads, folds, strict=True)
+    )
+    return Learnt(final, fold_heads)
+
+
+def learn_folds(
+    features: Float32Array,
+    gains: tuple[Float32Array, Float32Array],
+    plan: HeadPlan,
+    folds: Sequence[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]],
+    like: Learnt | None = None,
+) -> tuple[list[PatchHead], Float32Array]:
+    """The folds' heads alone, which do not know yet what is normal, and what each finds in the parts it did not see.
+
+    Args and errors are those of `learn_heads`.
+
+    Returns:
+        a head a fold; and float32 (2, N, 2g, 2g), memory first, zeros for a head that is not there.
+    """
     if plan.words < 1 and plan.rank < 1:
         raise ValueError("a patch head needs words, or a rank, or both")
     known = [None] * len(folds) if like is None else [head.sources for head in like.folds]
@@ -276,12 +306,7 @@ def learn_heads(
             for which, values in enumerate(head.maps(features[index])):
                 if values is not None:
                     found[which, index] = values
-    final = _learn(features, np.arange(len(features)), gains, plan, None if like is None else like.final.sources)
-    final = replace(final, normal=_normal(found))
-    fold_heads = tuple(
-        replace(head, normal=_normal(found[:, kept])) for head, (kept, _) in zip(heads, folds, strict=True)
-    )
-    return Learnt(final, fold_heads)
+    return heads, found
 
 
 def _log_root(squared: Float32Array) -> Float32Array:
@@ -420,7 +445,7 @@ def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.ND
     return mean.astype(np.float32), directions, variance
 
 
-def _normal(maps: Float32Array) -> Float32Array:
+def normal_of(maps: Float32Array) -> Float32Array:
     """Mean and spread at each place: float32 (2, N, 2g, 2g) to (2, 2, 2g, 2g)."""
     stack = maps.astype(np.float64)
     mean, variance = stack.mean(axis=1), stack.var(axis=1)

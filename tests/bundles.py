@@ -1,21 +1,13 @@
 """Bundles for tests: the shipped one, and others made from it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes
+from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes, content_of
 from edge_app.domain import Frame, utc_now
 from edge_app.inspector import Inspector
 from edge_app.pictures import decode_picture
-
-_FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
-
-
-def content_of(bundle: ModelBundle) -> dict[str, Any]:
-    """The manifest of a bundle, as `build_bundle` takes it."""
-    return {key: value for key, value in json.loads(bundle.manifest_bytes).items() if key not in _FILLED_IN}
 
 
 def remade(bundle: ModelBundle, files: Mapping[str, bytes] | None = None, **changes: Any) -> ModelBundle:

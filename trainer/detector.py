@@ -12,8 +12,8 @@ import keras
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.manifest import AlignKind, Precision
 from edge_app.patches import HeadPlan
+from trainer.names import Loss
 
-Loss = Literal["l2", "ssim", "l2+ssim", "l1+ms-ssim"]
 Kind = Literal["reconstruction", "anomaly_map", "features", "score"]
 Setting = int | float | str
 OnEpoch = Callable[[str, int, float], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_app.bundle import SIGNATURE, ModelBundle, build_bundle, bundle_bytes, read_bundle
+from edge_app.bundle import SIGNATURE, ModelBundle, build_bundle, bundle_bytes, content_of, read_bundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
 from edge_app.explain import draw_sheet
@@ -30,8 +29,6 @@ from trainer.provenance import created, model_card, origin
 if TYPE_CHECKING:
     from trainer.evaluate import Results
 
-# What a bundle fills in itself.
-_FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
 # Of the station's part of the work; the others' versions stay those that the model was made with.
 _PACKAGES = ("kensa", "numpy", "opencv-python-headless")
 
@@ -139,9 +136,7 @@ def _plan(bundle: ModelBundle) -> HeadPlan:
 
 
 def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float, say: Callable[[str], None]) -> ModelBundle:
-    content: dict[str, Any] = {
-        key: value for key, value in json.loads(old.manifest_bytes).items() if key not in _FILLED_IN
-    }
+    content = content_of(old)
     head = PatchHead.from_bytes(old.files[PATCH_HEAD], old.bundle_id)
     features, gains, plan = np.stack(good.features), (head.fine_gain, head.coarse_gain), _plan(old)
     folds = choose_folds(features, gains, min(PATCH_FOLDS, len(features)), plan.seed)

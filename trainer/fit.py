@@ -415,9 +415,6 @@ class _Proof:
         self._trained, self._options, self._data_set = trained, options, data_set
         self._scoring, self._use_statistics = options.scoring(trained.plan.detector)
         self._layout = layout_of(trained)
-        align = trained.placement.align
-        self._cuts_out = align.get("kind") in PART_KINDS or "strips" in align
-        test_pictures = _readable(data_set, None if self._cuts_out else trained.plan.size)
         self._seen = seen_by_model(trained)
         exports = export_all(trained, "float32")
         graphs, self._learnt = exports.final, exports.learnt
@@ -429,6 +426,8 @@ class _Proof:
             )
         self._float = graphs, self._normal(graphs)
         draft = self._draft(*self._float)
+        self._cuts_out = draft.bundle.manifest.align.needs_own_resolution
+        test_pictures = _readable(data_set, None if self._cuts_out else trained.plan.size)
         if self._cuts_out:
             test_pictures = [one for one in test_pictures if _middle(draft, one[0]) is not None]
         self._everything = [*trained.pictures, *(picture for picture, _ in test_pictures)]

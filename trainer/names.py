@@ -1,5 +1,7 @@
 """The detectors' names, for checking arguments before TensorFlow takes its seconds to load."""
 
+from typing import Literal, get_args
+
 DETECTOR_NAMES = (
     "cae",
     "ssim_ae",
@@ -23,4 +25,5 @@ BACKBONE_DETECTORS = ("feature_dictionary", "patch_memory", "patch_gaussian", "k
 # The others have no training loss to choose.
 _WITH_LOSS = ("cae", "ssim_ae", "dense_ae")
 WITHOUT_LOSS = tuple(name for name in DETECTOR_NAMES if name not in _WITH_LOSS)
-LOSS_NAMES = ("l2", "ssim", "l2+ssim", "l1+ms-ssim")
+Loss = Literal["l2", "ssim", "l2+ssim", "l1+ms-ssim"]
+LOSS_NAMES: tuple[Loss, ...] = get_args(Loss)

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_app import patches
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.inspector import Found, Inspector
-from edge_app.patches import HeadPlan, Learnt, learn_heads
+from edge_app.patches import HeadPlan, learn_folds
 from edge_app.scoring import highest
 from trainer import calibrate
 
@@ -118,22 +119,15 @@ def choose_folds(
     """
     apart, together = scattered(len(features), n_folds, seed), neighbours(len(features), n_folds)
     plan = HeadPlan(_PROBE_WORDS, seed=seed, patches=_PROBE_PATCHES)
-    learnt = learn_heads(features, gains, plan, apart)
-    by_random = _held_out_scores(features, learnt, apart, learnt.final.normal)
-    by_blocks = _held_out_scores(features, learn_heads(features, gains, plan, together), together, learnt.final.normal)
+    heads, found = learn_folds(features, gains, plan, apart)
+    # On one scale for both.
+    scale = replace(heads[0], normal=patches.normal_of(found))
+    by_random, by_blocks = (
+        np.array([highest(scale.combined(maps), "top_percent") for maps in one.swapaxes(0, 1)])
+        for one in (found, learn_folds(features, gains, plan, together)[1])
+    )
     spread = calibrate.robust_spread(by_random)
     return together if float(np.median(by_blocks - by_random)) > _TWINS * spread else apart
-
-
-def _held_out_scores(
-    features: Float32Array, learnt: Learnt, folds: list[tuple[np.ndarray, np.ndarray]], normal: Float32Array
-) -> np.ndarray:
-    scores = np.empty(len(features))
-    for head, (_, held_out) in zip(learnt.folds, folds, strict=True):
-        on_one_scale = replace(head, normal=normal)
-        for index in held_out:
-            scores[index] = highest(on_one_scale.anomaly_map(features[index]), "top_percent")
-    return scores
 
 
 def normal_of(found: Iterable[Found], has_term: bool, use_statistics: bool) -> Normal:

@@ -12,7 +12,6 @@ Beside it the naive rule, from the same scores: 30 % of the N parts, chosen at r
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
-from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes, read_bundle
+from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes, content_of, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.inspector import Inspector
 from edge_app.manifest import PATCH_HEAD
@@ -44,8 +43,6 @@ LEAST_HELD_OUT = 5
 LINE_SET, DIGIT_SET, DIGIT = "drawn_line", "mnist_3", 3
 MADE_PARTS = 400
 HOLD_OUT_SHARE = 0.3
-# What a bundle fills in itself.
-_FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
 
 
 def run(out: Path) -> dict[str, Any]:
@@ -197,7 +194,7 @@ def _of_heads(
     seed: int,
 ) -> dict[str, Any]:
     bundle, features = trunk
-    content = {key: value for key, value in json.loads(bundle.manifest_bytes).items() if key not in _FILLED_IN}
+    content = content_of(bundle)
 
     def with_head(head: PatchHead) -> Inspector:
         return Inspector(build_bundle(content, {**bundle.files, PATCH_HEAD: head.to_bytes()}))

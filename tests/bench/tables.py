@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench.real_sets import DATA
 from trainer.table_data import Options, survey
 from trainer.table_fit import fit_table
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEEDS = range(5)
 SETS = {
     "creditcard_sample": {"label": "Class", "good": "0"},
@@ -31,7 +31,7 @@ def run(out: Path) -> dict[str, Any]:
     """Fit and evaluate every table, detector and seed."""
     rows = []
     for name, given in SETS.items():
-        path = SHARED / "tabular" / f"{name}.csv"
+        path = DATA / "tabular" / f"{name}.csv"
         if not path.is_file():
             print(f"{name}: not on this machine, left out", file=sys.stderr)
             continue

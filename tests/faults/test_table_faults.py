@@ -20,12 +20,11 @@ from tables import HEADER, drawn_rows, write_csv
 
 import edge_app.cli
 import trainer.cli
-from edge_app.bundle import build, read
+from edge_app.bundle import build, content_of, read
 from edge_app.errors import BundleError
 from edge_app.table_bundle import TableBundle
 from edge_app.table_model import TableInspector, check_golden_rows
 
-_FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
 TORQUE = HEADER.index("torque")
 
 
@@ -59,8 +58,7 @@ def refused(done: Done | subprocess.CompletedProcess[str], what: str) -> None:
 
 
 def changed(bundle: TableBundle, **changes: object) -> TableBundle:
-    content = {key: value for key, value in json.loads(bundle.manifest_bytes).items() if key not in _FILLED_IN}
-    return build({**content, **changes}, bundle.files, TableBundle)
+    return build({**content_of(bundle), **changes}, bundle.files, TableBundle)
 
 
 @pytest.fixture

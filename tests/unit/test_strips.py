@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pydantic
 import pytest
+from difference import difference_inspector
 
 from edge_app.bundle import read_bundle
 from edge_app.domain import Frame, Inspection, Verdict, utc_now
@@ -17,7 +17,7 @@ from edge_app.placing import make_placer
 from edge_app.preprocess import Preprocessor
 from edge_app.strips import Along, Strips
 from edge_app.upright import PartAligner, reductions
-from trainer.export import DRAFT, Graphs, Layout, Normal, assemble, to_tflite
+from trainer.export import Graphs, Layout, Normal, assemble
 from trainer.fit import Options, fit
 from trainer.place import Placement, learn_placement, strips_for_frames
 
@@ -110,17 +110,6 @@ def lies(seed: int) -> tuple[float, tuple[float, float]]:
     return float(rng.uniform(-180, 180)), (float(rng.uniform(270, 330)), float(rng.uniform(270, 330)))
 
 
-def inspector_for(placement: Placement) -> Inspector:
-    """Its anomaly map is the difference from the mean of the good parts in place."""
-    picture = keras.Input((SIZE, SIZE, 3))
-    mean = placement.pictures.mean(axis=0).astype(np.float32) / 255
-    difference = keras.ops.max(keras.ops.abs(picture - mean), axis=-1, keepdims=True)
-    graphs = Graphs(to_tflite(keras.Model(picture, difference), "float32", None))
-    limits = {**DRAFT["thresholds"], "image": 0.45, "pixel": 0.45}
-    layout = Layout(SIZE, "anomaly_map", align=placement.align)
-    return Inspector(assemble(graphs, layout, {"min_defect_side_px": 3}, Normal(), {}, thresholds=limits))
-
-
 def inspected(inspector: Inspector, picture: np.ndarray) -> Inspection:
     return inspector.inspect(Frame(picture, 0, 0.0, utc_now()))
 
@@ -135,7 +124,7 @@ def test_a_long_part_has_more_pixels_and_a_defect_goes_back_to_its_place(rods: P
     part, strips = PartSpec.model_validate(rods.align["part"]), Strips(4)
     height, width = strips.canvas(SIZE, SIZE)
     assert 0.5 <= part.width_share / part.height_share / (width / height) <= 2
-    inspector = inspector_for(rods)
+    inspector = difference_inspector(rods, 3)
     bare = PartSpec.model_validate({**rods.align["part"], "height_share": part.width_share / 2})
     before = PartAligner("upright", bare, (SIZE, SIZE))
     spans = 0
@@ -170,7 +159,7 @@ def test_a_long_part_has_more_pixels_and_a_defect_goes_back_to_its_place(rods: P
 def test_a_crop_of_a_high_part_is_cut_across_its_height() -> None:
     placement = learn_placement("crop", "none", [draw_rod(90, lies(seed)[1], seed) for seed in range(10)], SIZE)
     assert (placement.align["strips"], placement.align["strips_along"]) == (4, "height")
-    inspector, middle = inspector_for(placement), (290.0, 311.0)
+    inspector, middle = difference_inspector(placement, 3), (290.0, 311.0)
     bad = draw_rod(90, middle, 50)
     cv2.circle(bad, (292, 311 + 100), 8, BAD, -1)
     [region] = inspected(inspector, bad).regions
@@ -200,7 +189,7 @@ def test_a_wide_frame_as_it_lies(high: bool) -> None:
 
     placement = learn_placement("none", "none", [turn(draw_belt(seed)) for seed in range(10)], SIZE)
     assert placement.align == {"strips": 4, "strips_along": "height" if high else "width"}
-    inspector = inspector_for(placement)
+    inspector = difference_inspector(placement, 3)
     assert inspected(inspector, turn(draw_belt(20))).verdict is Verdict.GOOD
     for x, y in ((60, 50), (250, 30), (503, 70), (745, 50), (940, 20)):
         bad = draw_belt(20)
@@ -220,7 +209,7 @@ def test_a_wide_frame_as_it_lies(high: bool) -> None:
 
 
 def test_strips_that_do_not_fill_the_picture_are_refused(rods: Placement) -> None:
-    bundle = inspector_for(rods).bundle
+    bundle = difference_inspector(rods, 3).bundle
     layout = Layout(SIZE, "anomaly_map", align={**rods.align, "strips": 3})
     with pytest.raises(BundleError, match="3 strips do not fill a side of 128"):
         assemble(Graphs(bundle.files["model.tflite"]), layout, {}, Normal(), {})

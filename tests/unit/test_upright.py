@@ -1,16 +1,14 @@
 import cv2
-import keras
 import numpy as np
 import pydantic
 import pytest
+from difference import difference_inspector
 
 from edge_app.domain import Box, Frame, Reason, Verdict, utc_now
 from edge_app.errors import DataError
-from edge_app.inspector import Inspector
 from edge_app.manifest import AlignSpec, PartSpec
 from edge_app.photometric import even_out
 from edge_app.upright import PartAligner, PoseError, find_part, reductions
-from trainer.export import DRAFT, Graphs, Layout, Normal, assemble, to_tflite
 from trainer.place import Placement, learn_placement, steadiness
 
 HEIGHT, WIDTH, SIZE = 300, 400, 128
@@ -221,21 +219,10 @@ def test_what_is_sometimes_large_and_sometimes_small_is_no_part() -> None:
         learn_placement("crop", "none", dots, SIZE)
 
 
-def inspector_for(placement: Placement) -> Inspector:
-    """Its anomaly map is the difference from the mean of the good parts in place."""
-    picture = keras.Input((SIZE, SIZE, 3))
-    mean = placement.pictures.mean(axis=0).astype(np.float32) / 255
-    difference = keras.ops.max(keras.ops.abs(picture - mean), axis=-1, keepdims=True)
-    graphs = Graphs(to_tflite(keras.Model(picture, difference), "float32", None))
-    limits = {**DRAFT["thresholds"], "image": 0.45, "pixel": 0.45}
-    layout = Layout(SIZE, "anomaly_map", align=placement.align)
-    return Inspector(assemble(graphs, layout, {"min_defect_side_px": 4}, Normal(), {}, thresholds=limits))
-
-
 @pytest.mark.parametrize("photometric", ["none", "stretch", "gamma"])
 def test_a_damaged_part_is_ng_with_its_region_at_the_true_place(photometric: str) -> None:
     placement = learn_placement("upright", photometric, frames(20), SIZE)  # type: ignore[arg-type]
-    inspector = inspector_for(placement)
+    inspector = difference_inspector(placement, 4)
     assert inspector.bundle.manifest.align.photometric == photometric
     for seed in (200, 201, 202):
         degrees, middle = lies(seed)
@@ -255,7 +242,7 @@ def test_a_damaged_part_is_ng_with_its_region_at_the_true_place(photometric: str
 
 
 def test_no_part_is_no_verdict_and_never_good(learnt: Placement) -> None:
-    inspector = inspector_for(learnt)
+    inspector = difference_inspector(learnt, 4)
     for picture, reason in ((no_part(), Reason.PART_NOT_FOUND), (draw(30, tail=60.0), Reason.POSE_UNSURE)):
         found = inspector.inspect(Frame(picture, 0, 0.0, utc_now()))
         assert (found.verdict, found.reason) == (Verdict.NO_VERDICT, reason)
