@@ -99,7 +99,8 @@ class ModelBundle(Bundle[Manifest]):
         """What is normal for each pixel.
 
         Returns:
-            float32 (2, h, w): mean and spread of the good parts' anomaly map; None where the bundle does not use it.
+            float32 (2, h, w): mean and spread of the good parts' anomaly map, on the canvas that the strips are cut
+            from; None where the bundle does not use it.
 
         Raises:
             BundleError: the file is not such an array.
@@ -107,7 +108,7 @@ class ModelBundle(Bundle[Manifest]):
         name = self.manifest.scoring.normal_statistics
         if name is None:
             return None
-        size = (self.manifest.input.height, self.manifest.input.width)
+        size = self.manifest.align.cut.canvas(self.manifest.input.height, self.manifest.input.width)
         try:
             # Not np.load, which would also open archives of arrays.
             stored = np.lib.format.read_array(io.BytesIO(self.files[name]), allow_pickle=False)

@@ -64,7 +64,7 @@ class Inspector:
         self._preprocessor = Preprocessor(manifest.input)
         self._grey = manifest.scoring.channels == "grey"
         size = (manifest.input.height, manifest.input.width)
-        self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics(), manifest.term)
+        self._scorer = Scorer(manifest.scoring, size, bundle.normal_statistics(), manifest.term, manifest.align.cut)
         self._placer = make_placer(manifest.input, manifest.align, bundle.template())
         self._photometric = manifest.align.photometric
         self._good_patches = self._read_good_patches()
@@ -251,9 +251,7 @@ class Inspector:
         Returns:
             the anomaly map, float32 (h, w) on the placer's canvas, and the image score.
         """
-        # From here on a defect across two strips is one, in its true shape. The smoothing before this still carries
-        # some heat over a strip's edge to the strip that lies beside it on the picture.
-        values = self._placer.on_canvas(self._scorer.anomaly_map(found.raw_map))
+        values = self._scorer.anomaly_map(found.raw_map)
         return values, self._scorer.score(values, found.term)
 
     def peak(self, anomaly_map: Float32Array) -> float:

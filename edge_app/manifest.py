@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 import pydantic
 from pydantic import Field, FiniteFloat, PositiveInt, StringConstraints
 
+from edge_app.strips import Strips
+
 MODEL, HEAD, PATCH_HEAD, GOOD_PATCHES = "model.tflite", "head.tflite", "head.npz", "good_patches.jpg"
 
 Product = Annotated[str, StringConstraints(pattern=r"^\w[\w.\-]{0,63}$")]
@@ -173,6 +175,11 @@ class AlignSpec(_Part):
         if self.kind == "template" and self.strips > 1:
             raise ValueError("a template turns whole pictures alone, no strips")
         return self
+
+    @property
+    def cut(self) -> Strips:
+        """How the model's picture is made of the canvas."""
+        return Strips(self.strips, self.strips_along)
 
     @property
     def needs_own_resolution(self) -> bool:
@@ -350,9 +357,9 @@ class Manifest(BaseManifest):
             raise ValueError(f"a term beside {self.output.kind} cannot be told from it")
         if self.align.template is not None and self.input.height != self.input.width:
             raise ValueError("a template turns square pictures alone")
-        cut, side = self.align.strips, self.input.height if self.align.strips_along == "width" else self.input.width
-        if side % cut:
-            raise ValueError(f"{cut} strips do not fill a side of {side}")
+        if not self.align.cut.fill(self.input.height, self.input.width):
+            side = self.input.height if self.align.strips_along == "width" else self.input.width
+            raise ValueError(f"{self.align.strips} strips do not fill a side of {side}")
         weights = self.scoring.ssim_weight, self.scoring.l2_weight
         if self.output.kind == "reconstruction" and self.scoring.map_weight > 0 and not any(weights):
             raise ValueError("ssim_weight and l2_weight are both 0: nothing would be compared")

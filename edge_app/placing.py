@@ -108,7 +108,7 @@ class ByItsOutline:
         assert align.part is not None, "the manifest has it"
         assert align.kind == "crop" or align.kind == "upright"
         self._preprocessor = Preprocessor(spec)
-        self._strips = Strips(align.strips, align.strips_along)
+        self._strips = align.cut
         self._shape = (spec.height, spec.width)
         self._aligner = PartAligner(align.kind, align.part, self._strips.canvas(spec.height, spec.width))
 
@@ -150,4 +150,4 @@ def make_placer(spec: InputSpec, align: AlignSpec, template: UInt8Array | None) 
     """
     if align.part is not None:
         return ByItsOutline(spec, align)
-    return AsItLies(spec, template, Strips(align.strips, align.strips_along))
+    return AsItLies(spec, template, align.cut)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edge_app.domain import Box, Float32Array, UInt8Array
 from edge_app.manifest import ScoreRule, ScoringSpec, TermSpec
+from edge_app.strips import Strips
 
 LEVELS = 255.0
 # Measured: the error of float32 is at most 1e-6 times mu_d^2 against the denominator.
@@ -133,19 +134,27 @@ class Scorer:
     number, that one's standing among the good parts is added.
 
     A model that gives the map itself comes in by `spread_map`, one that gives a reconstruction by `raw_map`; both are
-    smoothed with a Gaussian of `smoothing_sigma_px`.
+    smoothed with a Gaussian of `smoothing_sigma_px`. Where the model's picture is made of strips, they are put together
+    before anything looks from one pixel to the next: all maps, (h, w), lie on the canvas.
 
     Args:
         spec: the manifest's `scoring`.
         size: height and width of the model's picture.
         statistics: float32 (2, h, w), mean and spread, or None.
         term: the manifest's `term`, or None.
+        strips: how that picture is made of the canvas.
     """
 
     def __init__(
-        self, spec: ScoringSpec, size: tuple[int, int], statistics: Float32Array | None, term: TermSpec | None = None
+        self,
+        spec: ScoringSpec,
+        size: tuple[int, int],
+        statistics: Float32Array | None,
+        term: TermSpec | None = None,
+        strips: Strips | None = None,
     ) -> None:
-        self._spec, self._term, self._size = spec, term, size
+        self._spec, self._term, self._strips, self._picture = spec, term, strips or Strips(), size
+        self._size = size = self._strips.canvas(*size)
         self._grey = spec.channels == "grey"
         shape = size if self._grey else (*size, 3)
         self._ssim = SsimMap(shape, spec.ssim_window, spec.ssim_sigma, spec.data_range)
@@ -162,21 +171,21 @@ class Scorer:
         """How picture and reconstruction differ, before any comparison with good parts.
 
         Args:
-            picture: uint8 (h, w, 3), RGB.
-            reconstruction_levels: float32 (h, w, 3), RGB, 0..255; in grey (h, w).
+            picture: uint8 (h', w', 3), RGB, as the model sees it.
+            reconstruction_levels: float32 (h', w', 3), RGB, 0..255; in grey (h', w').
 
         Returns:
             float32 (h, w), 0 where they agree; a new array.
         """
-        x: UInt8Array = picture
+        x, y_levels = self._strips.unstacked(picture), self._strips.unstacked(reconstruction_levels)
         if self._grey:
-            x = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY, dst=self._grey_x)  # type: ignore[assignment]
+            x = cv2.cvtColor(x, cv2.COLOR_RGB2GRAY, dst=self._grey_x)  # type: ignore[assignment]
         raw: Float32Array | None = None
         if self._spec.ssim_weight > 0:
             weight = self._spec.ssim_weight
-            raw = self._mean_of_channels(self._ssim(x, reconstruction_levels), factor=-weight, offset=weight)
+            raw = self._mean_of_channels(self._ssim(x, y_levels), factor=-weight, offset=weight)
         if self._spec.l2_weight > 0 or raw is None:
-            np.subtract(x, reconstruction_levels, out=self._difference)
+            np.subtract(x, y_levels, out=self._difference)
             np.multiply(self._difference, self._difference, out=self._difference)
             squared = self._mean_of_channels(self._difference)
             local = cv2.GaussianBlur(squared, (0, 0), self._spec.l2_sigma_px, borderType=cv2.BORDER_REFLECT)
@@ -194,6 +203,9 @@ class Scorer:
         Returns:
             float32 (h, w), between the model's places linear; a new array.
         """
+        if not self._strips.fill(*values.shape):
+            values = cv2.resize(values, self._picture[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+        values = self._strips.unstacked(values)
         height, width = self._size
         return self._smoothed(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
 

@@ -37,6 +37,10 @@ class Strips:
             return height // self.count, width * self.count
         return height * self.count, width // self.count
 
+    def fill(self, height: int, width: int) -> bool:
+        """Whether a picture or map of this size is whole strips."""
+        return (height if self.along == "width" else width) % self.count == 0
+
     def stacked(self, canvas: Pixels) -> Pixels:
         """The model's picture, (h, w) or (h, w, c), from the canvas; the canvas itself where it is one strip."""
         return _below(canvas, self.count) if self.along == "width" else _beside(canvas, self.count)

@@ -8,6 +8,7 @@ from skimage.metrics import structural_similarity
 from edge_app.domain import Box
 from edge_app.manifest import ScoringSpec
 from edge_app.scoring import Scorer, SsimMap
+from edge_app.strips import Along, Strips
 
 SIZE = (48, 64)
 
@@ -220,3 +221,34 @@ def test_a_reconstruction_that_is_no_number_has_no_score(weights: dict[str, floa
     broken[5, 5] = np.nan
     scorer = _scorer(channels=channels, **weights)
     assert np.isnan(scorer.score(scorer.anomaly_map(scorer.raw_map(_part(), broken))))
+
+
+@pytest.mark.parametrize("along", ["width", "height"])
+@pytest.mark.parametrize("kind", ["map", "reconstruction"])
+def test_no_heat_leaks_over_the_edge_of_a_strip(along: Along, kind: str) -> None:
+    strips = Strips(4, along)
+    size, cells = (64, 64), (16, 16)
+    spec = ScoringSpec.model_validate({"smoothing_sigma_px": 2.0, "min_defect_side_px": 1})
+    scorer = Scorer(spec, size, None, None, strips)
+    # On the canvas, at the edge of the second strip: on the picture the third lies beside it.
+    if kind == "map":
+        canvas = np.zeros(strips.canvas(*cells), np.float32)
+        place = (canvas.shape[0] - 1, 6) if along == "width" else (6, canvas.shape[1] - 1)
+        canvas[place] = 1.0
+        found = scorer.spread_map(strips.stacked(canvas))
+    else:
+        canvas = np.full((*strips.canvas(*size), 3), 100, np.uint8)
+        place = (canvas.shape[0] - 1, 24) if along == "width" else (24, canvas.shape[1] - 1)
+        canvas[place] = 255
+        found = scorer.raw_map(strips.stacked(canvas), np.full((*size, 3), 100, np.float32))
+    assert found.shape == strips.canvas(*size)
+    assert (
+        np.unravel_index(found.argmax(), found.shape)[0 if along == "width" else 1]
+        == found.shape[0 if along == "width" else 1] - 1
+    )
+    bare = Scorer(spec, found.shape, None)
+    alone = bare.spread_map(canvas) if kind == "map" else bare.raw_map(canvas, np.full(canvas.shape, 100, np.float32))
+    assert np.allclose(found, alone, atol=1e-6)
+    odd = scorer.spread_map(np.ones((7, 7), np.float32))
+    assert odd.shape == found.shape
+    assert np.allclose(odd, 1), "a map that is no whole number of strips"
