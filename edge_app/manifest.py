@@ -123,6 +123,10 @@ Photometric = Literal["none", "stretch", "gamma"]
 PART_KINDS: tuple[PartKind, ...] = get_args(PartKind)
 
 
+# What tells how a part lies along its axis; the pattern tells the angle too, whatever the axis.
+HeavyEnd = Literal["none", "outline", "tone", "pattern"]
+
+
 class PartSpec(_Part):
     """What good parts' outlines are like; lengths are shares of the longer side of the region of interest.
 
@@ -138,8 +142,9 @@ class PartSpec(_Part):
     most_area_share: Rate
     least_contrast: Annotated[FiniteFloat, Field(ge=0, le=255)] = 0.0
     least_elongation: Annotated[FiniteFloat, Field(ge=1)] = 1.0
-    heavy_end: Literal["none", "outline", "tone"] = "none"
+    heavy_end: HeavyEnd = "none"
     least_asymmetry: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    least_likeness: Rate = 0.0
 
     @pydantic.model_validator(mode="after")
     def _leaves_room(self) -> Self:
@@ -147,8 +152,10 @@ class PartSpec(_Part):
             raise ValueError(
                 f"most_area_share must be above least_area_share, got {self.least_area_share} to {self.most_area_share}"
             )
-        if self.heavy_end == "none" and self.least_asymmetry > 0:
+        if self.heavy_end in ("none", "pattern") and self.least_asymmetry > 0:
             raise ValueError("least_asymmetry needs a heavy_end to be measured by")
+        if self.heavy_end != "pattern" and self.least_likeness > 0:
+            raise ValueError("least_likeness needs a pattern to be measured by")
         return self
 
 
@@ -168,8 +175,11 @@ class AlignSpec(_Part):
 
     @pydantic.model_validator(mode="after")
     def _names_its_template(self) -> Self:
-        if (self.kind == "template") != (self.template is not None):
-            raise ValueError("kind template and a template file go together")
+        by_pattern = self.part is not None and self.part.heavy_end == "pattern"
+        if (self.kind == "template" or by_pattern) != (self.template is not None):
+            raise ValueError("a template file goes with the kind template, and with a part turned by its pattern")
+        if by_pattern and (self.kind != "upright" or self.strips > 1):
+            raise ValueError("a pattern sets whole parts upright, no strips")
         if (self.kind in PART_KINDS) != (self.part is not None):
             raise ValueError("the kinds crop and upright, and a part, go together")
         if self.kind == "template" and self.strips > 1:

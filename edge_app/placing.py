@@ -102,15 +102,16 @@ class ByItsOutline:
     Args:
         spec: the manifest's `input`.
         align: the manifest's `align`, with a part.
+        template: uint8 (h, w, 3) where the pattern tells how a part is turned, or None.
     """
 
-    def __init__(self, spec: InputSpec, align: AlignSpec) -> None:
+    def __init__(self, spec: InputSpec, align: AlignSpec, template: UInt8Array | None) -> None:
         assert align.part is not None, "the manifest has it"
         assert align.kind == "crop" or align.kind == "upright"
         self._preprocessor = Preprocessor(spec)
         self._strips = align.cut
         self._shape = (spec.height, spec.width)
-        self._aligner = PartAligner(align.kind, align.part, self._strips.canvas(spec.height, spec.width))
+        self._aligner = PartAligner(align.kind, align.part, self._strips.canvas(spec.height, spec.width), template)
 
     def look(self, image_rgb: UInt8Array) -> list[UInt8Array]:
         """See `Placer`."""
@@ -149,5 +150,5 @@ def make_placer(spec: InputSpec, align: AlignSpec, template: UInt8Array | None) 
         template: the bundle's, where it has one.
     """
     if align.part is not None:
-        return ByItsOutline(spec, align)
+        return ByItsOutline(spec, align, template)
     return AsItLies(spec, template, align.cut)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge_app.align import Pose, corners, cut_out
 from edge_app.domain import Box, Float32Array, Reason, UInt8Array
 from edge_app.manifest import PartKind, PartSpec
+from edge_app.pattern import Pattern
 from edge_app.preprocess import halved
 
 # The part is looked for on a copy halved until its longest side is no more than this; kernels are for 256 pixels.
@@ -63,8 +64,8 @@ class Outline:
     tone_slope: float
 
     def asymmetry(self, heavy_end: str) -> float:
-        """The signed number that tells the two ends of the axis apart."""
-        return {"outline": self.outline_skew, "tone": self.tone_slope, "none": 0.0}[heavy_end]
+        """The signed number that tells the two ends of the axis apart; 0 where nothing, or the pattern, does."""
+        return {"outline": self.outline_skew, "tone": self.tone_slope}.get(heavy_end, 0.0)
 
     def heavy_left(self, heavy_end: str) -> float:
         """The angle of the long axis that has the heavy end at its start, radians."""
@@ -171,18 +172,36 @@ def _tone_slope(soft: cv2.typing.MatLike, mask: cv2.typing.MatLike, cos: float, 
     return float(np.dot(grey, along)) / size if size > 0 else 0.0
 
 
+def pattern_of(template: UInt8Array) -> Pattern:
+    """The pattern of a part whose middle is a square picture's, uint8 (s, s, 3), out to the picture's edge."""
+    side = template.shape[0]
+    return Pattern(template, ((side - 1) / 2, (side - 1) / 2), side / 2)
+
+
+def pattern_turn(pattern: Pattern, part: Outline, levels: list[UInt8Array], spec: PartSpec) -> tuple[float, float]:
+    """How a part on its region is turned against a pattern, and how alike it is; see `Pattern.turn`."""
+    factor = 2.0 ** (len(levels) - 1)
+    radius_px = spec.width_share * max(levels[0].shape[:2]) / 2 / factor
+    return pattern.turn(levels[-1], (part.centroid + 0.5) / factor - 0.5, radius_px)
+
+
 class PartAligner:
     """Cuts a part out of its picture at a fixed scale, as it lies (`crop`) or along its long axis (`upright`).
 
     Args:
         kind: `crop` sets the middle of the part's box into the middle; `upright` sets its centroid to a fixed place,
-            its long axis level and the end that the spec calls heavy to the left.
+            its long axis level and the end that the spec calls heavy to the left; or, where the spec goes by the
+            pattern, turns it as the template lies.
         spec: learnt from good parts.
         size: height and width of the result, the model's picture or a canvas of it.
+        template: how a good part looks in place, uint8 of that size; with a spec that goes by the pattern alone.
     """
 
-    def __init__(self, kind: PartKind, spec: PartSpec, size: tuple[int, int]) -> None:
+    def __init__(
+        self, kind: PartKind, spec: PartSpec, size: tuple[int, int], template: UInt8Array | None = None
+    ) -> None:
         self._kind, self._spec, self._size = kind, spec, size
+        self._pattern = None if template is None else pattern_of(template)
 
     def place(self, levels: list[UInt8Array]) -> tuple[UInt8Array, Pose]:
         """The part in place.
@@ -197,7 +216,11 @@ class PartAligner:
         Raises:
             PoseError: no part, or its pose is unsure.
         """
-        pose = self.pose(find_part(levels), (levels[0].shape[0], levels[0].shape[1]))
+        pose = self.pose(find_part(levels), levels)
+        return self.cut(levels, pose), pose
+
+    def cut(self, levels: list[UInt8Array], pose: Pose) -> UInt8Array:
+        """The part in place, uint8 (h, w, 3), for a pose that is known."""
         step = max(float(np.hypot(*pose[:, 0])), float(np.hypot(*pose[:, 1])))
         level, factor = 0, 1.0
         picture = levels[0]
@@ -206,14 +229,14 @@ class PartAligner:
             picture = levels[level] if level < len(levels) else halved(picture)
         on_level = pose / factor
         on_level[:, 2] += 0.5 / factor - 0.5
-        return cut_out(picture, on_level, self._size), pose
+        return cut_out(picture, on_level, self._size)
 
-    def pose(self, part: Outline, region_shape: tuple[int, int]) -> Pose:
+    def pose(self, part: Outline, levels: list[UInt8Array]) -> Pose:
         """From a place on the model's picture to the same place on the region.
 
         Args:
             part: as found on the region.
-            region_shape: height and width of the region.
+            levels: the region, from `reductions`.
 
         Raises:
             PoseError: the part is not like the good ones, or its pose is unsure.
@@ -233,8 +256,12 @@ class PartAligner:
         angle = 0.0
         anchor = (part.points.min(axis=0) + part.points.max(axis=0)) / 2
         if self._kind == "upright":
-            angle, anchor = self._angle(part), part.centroid
-        longest = max(region_shape)
+            angle, anchor = self._angle(part, levels), part.centroid
+        return self.turned(anchor, angle, levels)
+
+    def turned(self, anchor: npt.NDArray[np.float64], angle: float, levels: list[UInt8Array]) -> Pose:
+        """The pose of a part whose place on the region, x and y, and angle, radians, are known."""
+        spec, longest = self._spec, max(levels[0].shape[:2])
         turned = axes(angle)
         middle = anchor + np.array([spec.shift_x_share, spec.shift_y_share]) * longest @ turned
         height, width = self._size
@@ -244,8 +271,16 @@ class PartAligner:
         pose[:, 2] = middle - pose[:, :2] @ [(width - 1) / 2, (height - 1) / 2]
         return pose
 
-    def _angle(self, part: Outline) -> float:
+    def _angle(self, part: Outline, levels: list[UInt8Array]) -> float:
         spec = self._spec
+        if self._pattern is not None:
+            angle, likeness = pattern_turn(self._pattern, part, levels, spec)
+            if likeness < spec.least_likeness:
+                raise PoseError(
+                    Reason.POSE_UNSURE,
+                    f"likeness to the good parts' pattern {likeness:.2f}, expected {spec.least_likeness:.2f} or more",
+                )
+            return angle
         if part.elongation < spec.least_elongation:
             raise PoseError(
                 Reason.POSE_UNSURE,

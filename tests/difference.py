@@ -16,5 +16,5 @@ def difference_inspector(placement: Placement, least_side_px: int) -> Inspector:
     difference = keras.ops.max(keras.ops.abs(picture - mean), axis=-1, keepdims=True)
     graphs = Graphs(to_tflite(keras.Model(picture, difference), "float32", None))
     limits = {**DRAFT["thresholds"], "image": 0.45, "pixel": 0.45}
-    layout = Layout(size, "anomaly_map", align=placement.align)
+    layout = Layout(size, "anomaly_map", template=placement.template, align=placement.align)
     return Inspector(assemble(graphs, layout, {"min_defect_side_px": least_side_px}, Normal(), {}, thresholds=limits))

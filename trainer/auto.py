@@ -3,8 +3,10 @@
 Each way is tried on up to 60 good parts: heads are learnt from nine tenths of them and see the rest, whole and with
 drawn defects of several kinds. What counts is how well the two are told apart (AUROC), less the share of good parts
 that cannot be placed. The usual way stays unless another one is better by more than chance: by about three standard
-errors of the difference, which is taken on the very same parts and defects. The drawn defects choose; no head,
-threshold or figure of the bundle ever sees one.
+errors of the difference, which is taken on the very same parts and defects. The usual way of placing is the one in
+which good parts lie far more alike than in the others: a drawn defect is a local thing, and hardly shows what it is
+worth that a hole is always at its place. The drawn defects choose; no head, threshold or figure of the bundle ever
+sees one.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from trainer.defects import KINDS, draw_defect
 from trainer.detector import Job, PatchLearner, Plan
 from trainer.detectors.patches import AT_ONCE, KENSA
 from trainer.normal import PATCH_FOLDS, neighbours
-from trainer.place import Placement, learn_placement
+from trainer.place import Placement, learn_placement, steadiness
 
 __all__ = ["PARTS", "NoWeightsError", "Trial", "choose"]
 
@@ -45,6 +47,8 @@ _SMALLER = 224
 # Weight of the memory in the map; the first is the usual one.
 _MEMORY_SHARES = (float(KENSA.settings["memory_share"]), 0.0, 0.25, 0.5, 1.0)
 _RULES: tuple[ScoreRule, ...] = ("top_percent", "max")
+# A placing with so many times less unsteadiness than another is the usual one of the two.
+_STEADIER = 4.0
 # The probability that a difference as clear as that is no chance; the best of ten heads and rules is taken each time.
 _SURE = 0.995
 
@@ -58,6 +62,7 @@ class Trial:
         auroc: drawn defects against good parts.
         found: share of drawn defects beyond the threshold for 5 % false rejects.
         left_out: share of good parts that cannot be placed so.
+        steadiness: how alike good parts lie then, at most 1; see `trainer.place.steadiness`.
         beats: float64 (parts, parts), share of the column's defects that score above the row's good part; NaN where
             a part cannot be placed.
     """
@@ -70,6 +75,7 @@ class Trial:
     auroc: float
     found: float
     left_out: float
+    steadiness: float
     beats: npt.NDArray[np.float64]
 
     @property
@@ -86,6 +92,12 @@ class Trial:
         """What a manifest says of it."""
         figures = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "beats"}
         return {"detector": self.detector, **figures}
+
+    def takes_over_from(self, other: Trial) -> bool:
+        """Whether it is taken instead: clearly better; or placing parts far more alike, and not clearly worse."""
+        if 1 - self.steadiness <= (1 - other.steadiness) / _STEADIER:
+            return not other.clearly_beats(self)
+        return self.clearly_beats(other)
 
     def clearly_beats(self, other: Trial) -> bool:
         """Whether it is better by more than chance.
@@ -135,6 +147,9 @@ def choose(
     best = bench.best_of([(align or "none", photometric or "none", size or KENSA.size)], None)
     if align is None:
         best = bench.best_of([("crop", best.photometric, best.size), ("upright", best.photometric, best.size)], best)
+        if best.align == "none":
+            # What fills its frame has no outline, but may be turned and shifted in it all the same.
+            best = bench.best_of([("template", best.photometric, best.size)], best)
     if photometric is None:
         best = bench.best_of([(best.align, "stretch", best.size), (best.align, "gamma", best.size)], best)
     if size is None:
@@ -173,7 +188,7 @@ class _Bench:
                 f"auto: {align}, light {photometric}, {size} px: {top.detector}, {top.score_rule}: AUROC"
                 f" {top.auroc:.3f}, {top.found:.0%} of drawn defects found"
             )
-            if best is None or top.clearly_beats(best):
+            if best is None or top.takes_over_from(best):
                 best = top
         assert best is not None
         return best
@@ -202,7 +217,7 @@ class _Bench:
             for (number, _), one in zip(broken, described(np.stack([p for _, p in broken])), strict=True)
         ]
         owners = np.array([number for number, _ in broken] + unplaced)
-        left_out = len(placement.left_out) / len(self._frames)
+        left_out, steady = len(placement.left_out) / len(self._frames), steadiness(placement.pictures)
         found = []
         for share in _MEMORY_SHARES:
             weights = np.array([share, 1 - share], np.float32)
@@ -215,7 +230,7 @@ class _Bench:
                 beats = np.full((len(self._frames), len(self._frames)), np.nan)
                 beats[np.ix_(kept, kept)] = _beats(good_scores, bad_scores, owners)
                 auroc, share_found = float(np.nanmean(beats)), float(np.mean(bad_scores >= threshold))
-                found.append(Trial(align, photometric, size, share, rule, auroc, share_found, left_out, beats))
+                found.append(Trial(align, photometric, size, share, rule, auroc, share_found, left_out, steady, beats))
         return found
 
     def _placed_broken(

@@ -17,7 +17,7 @@ from edge_app.manifest import PART_KINDS, AlignKind, AlignSpec, InputSpec, PartK
 from edge_app.photometric import even_out
 from edge_app.placing import Placer, make_placer
 from edge_app.strips import Strips
-from edge_app.upright import Outline, PartAligner, PoseError, find_part, reductions
+from edge_app.upright import Outline, PartAligner, PoseError, find_part, pattern_of, pattern_turn, reductions
 
 _MOST = 200
 _ROUNDS = 2
@@ -38,6 +38,8 @@ _ELONGATED, _PATCH = 8.0, 16
 _MOST_SHAPE_RATIO = 1.05
 # Ends that differ by less, or by little in some parts and by much in others, are not told apart.
 _LEAST_ASYMMETRY, _STEADY_ASYMMETRY = 0.03, 0.35
+# The first template is the most usual of so many parts; the turn of parts less alike than this says nothing.
+_PATTERNS, _LEAST_LIKENESS, _LIKENESS_FACTOR = 24, 0.5, 0.5
 _THUMB, _THUMB_SIGMA = 64, 1.5
 
 
@@ -73,9 +75,10 @@ def learn_placement(
         DataError: more than 5 % of the parts cannot be brought into place so, or what is found is not always a part.
     """
     align: dict[str, Any] = {}
-    template, left_out = None, {}
+    template: UInt8Array | None = None
+    left_out: Mapping[int, str] = {}
     if kind in PART_KINDS:
-        align, pictures, left_out = _learn_part(kind, frames, size)
+        align, template, pictures, left_out = _learn_part(kind, frames, size)
     elif kind == "template":
         template, pictures = learn_template(_resized(frames, size, {}))
         align = {"kind": kind}
@@ -116,9 +119,10 @@ def _resized(frames: Sequence[UInt8Array] | UInt8Array, size: int, align: Mappin
     return np.stack([placer.place(placer.look(frame))[0].copy() for frame in frames])
 
 
-def _placer(align: Mapping[str, Any], size: int) -> Placer:
+def _placer(align: Mapping[str, Any], size: int, template: UInt8Array | None = None) -> Placer:
     given = InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size)
-    return make_placer(given, AlignSpec.model_validate(align), None)
+    named = {} if template is None else {"template": "template.png"}
+    return make_placer(given, AlignSpec.model_validate({**align, **named}), template)
 
 
 def learn_template(pictures: UInt8Array) -> tuple[UInt8Array, UInt8Array]:
@@ -170,7 +174,7 @@ def _thumb(picture: UInt8Array) -> npt.NDArray[np.float64]:
 
 def _learn_part(
     kind: PartKind, frames: Sequence[UInt8Array] | UInt8Array, size: int
-) -> tuple[dict[str, Any], UInt8Array, dict[int, str]]:
+) -> tuple[dict[str, Any], UInt8Array | None, UInt8Array, dict[int, str]]:
     found: dict[int, Outline] = {}
     left_out: dict[int, str] = {}
     for index, frame in enumerate(frames):
@@ -188,14 +192,18 @@ def _learn_part(
         )
     sides = np.array([max(frames[index].shape[:2]) for index in found], np.float64)
     heavy_ends = _heavy_ends(outlines) if kind == "upright" else ["none"]
-    ways = [_part_spec(kind, heavy_end, outlines, sides, size) for heavy_end in heavy_ends]
-    spec, strips = ways[0]
+    ways = [_Way(*_part_spec(kind, heavy_end, outlines, sides, size)) for heavy_end in heavy_ends]
+    # What has no axis, or none whose ends can be told apart, may have a pattern that says how it is turned.
+    unsure = sum(outline.elongation < ways[0].spec.least_elongation for outline in outlines)
+    if kind == "upright" and (heavy_ends == ["none"] or unsure > MOST_LEFT_OUT * len(frames)):
+        ways += _by_pattern(frames, found, sides, size)
+    way = ways[0]
     if len(ways) > 1:
-        # The ends can be told apart in two ways: what counts is which one makes the most parts look alike.
+        # There is more than one way: what counts is which one makes the most parts look alike.
         chosen = [frames[index] for index in found][:: max(1, len(found) // _MOST)]
-        spec, strips = max(ways, key=lambda way: _steadiness_with(kind, way[0], chosen))
-    align = {"kind": kind, "part": spec.model_dump(mode="json"), **strips}
-    placer = _placer(align, size)
+        way = max(ways, key=lambda way: _steadiness_with(kind, way, chosen))
+    align = {"kind": kind, "part": way.spec.model_dump(mode="json"), **way.strips}
+    placer = _placer(align, size, way.template)
     pictures = []
     for index in found:
         try:
@@ -203,7 +211,52 @@ def _learn_part(
         except PoseError as error:
             left_out[index] = str(error)
     _check_left_out(kind, left_out, len(frames))
-    return align, np.stack(pictures), dict(sorted(left_out.items()))
+    return align, way.template, np.stack(pictures), dict(sorted(left_out.items()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    spec: PartSpec
+    strips: Mapping[str, Any]
+    template: UInt8Array | None = None
+
+
+def _by_pattern(
+    frames: Sequence[UInt8Array] | UInt8Array,
+    outlines: Mapping[int, Outline],
+    sides: npt.NDArray[np.float64],
+    size: int,
+) -> list[_Way]:
+    """Turned by what is on them, all in a square window; nothing where parts have no pattern in common."""
+    spec, _ = _part_spec("crop", "none", list(outlines.values()), sides, size)
+    reach = [
+        float(np.linalg.norm(outline.points - outline.centroid, axis=1).max() / side)
+        for outline, side in zip(outlines.values(), sides, strict=True)
+    ]
+    window = 2 * _MARGIN * float(np.quantile(reach, _HIGH))
+    content = {**spec.model_dump(), "width_share": window, "height_share": window, "heavy_end": "pattern"}
+    spec = PartSpec.model_validate(content)
+    chosen = [
+        (reductions(frames[index]), outlines[index]) for index in list(outlines)[:: max(1, len(outlines) // _MOST)]
+    ]
+    aligner = PartAligner("upright", spec, (size, size))
+    first = [aligner.cut(levels, aligner.turned(part.centroid, 0.0, levels)) for levels, part in chosen[:_PATTERNS]]
+    patterns = [pattern_of(picture) for picture in first]
+    alike = [
+        float(np.mean([pattern_turn(one, part, levels, spec)[1] for levels, part in chosen[:_PATTERNS]]))
+        for one in patterns
+    ]
+    template = first[int(np.argmax(alike))]
+    for _ in range(_ROUNDS):
+        aligner = PartAligner("upright", spec, (size, size), template)
+        placed = [aligner.cut(levels, aligner.pose(part, levels)) for levels, part in chosen]
+        template = np.ascontiguousarray(np.mean(placed, axis=0).round().astype(np.uint8))
+    pattern = pattern_of(template)
+    likeness = [pattern_turn(pattern, part, levels, spec)[1] for levels, part in chosen]
+    if np.median(likeness) < _LEAST_LIKENESS:
+        return []
+    least = _LIKENESS_FACTOR * float(np.quantile(likeness, _LOW))
+    return [_Way(PartSpec.model_validate({**content, "least_likeness": max(0.0, least)}), {}, template)]
 
 
 def _check_left_out(kind: PartKind, left_out: Mapping[int, str], n_frames: int) -> None:
@@ -278,8 +331,11 @@ def _part_spec(
     return spec, strips
 
 
-def _steadiness_with(kind: PartKind, spec: PartSpec, frames: Sequence[UInt8Array]) -> float:
-    aligner = PartAligner(kind, spec, (_THUMB, _THUMB))
+def _steadiness_with(kind: PartKind, way: _Way, frames: Sequence[UInt8Array]) -> float:
+    template = (
+        None if way.template is None else cv2.resize(way.template, (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
+    )
+    aligner = PartAligner(kind, way.spec, (_THUMB, _THUMB), template)  # type: ignore[arg-type]
     placed = []
     for frame in frames:
         try:

@@ -9,9 +9,11 @@ from trainer.auto import Trial, _beats
 N = 30
 
 
-def trial(good: np.ndarray, bad: np.ndarray, memory_share: float = 0.75, left_out: float = 0.0) -> Trial:
+def trial(
+    good: np.ndarray, bad: np.ndarray, memory_share: float = 0.75, left_out: float = 0.0, steadiness: float = 0.8
+) -> Trial:
     beats = _beats(good, bad, np.repeat(np.arange(len(good)), len(bad) // len(good)))
-    return Trial("none", "none", 320, memory_share, "max", float(beats.mean()), 0.0, left_out, beats)
+    return Trial("none", "none", 320, memory_share, "max", float(beats.mean()), 0.0, left_out, steadiness, beats)
 
 
 def scores(lift: float) -> tuple[np.ndarray, np.ndarray]:
@@ -52,3 +54,13 @@ def test_names() -> None:
     found = {share: trial(good, bad, share).detector for share in (0.0, 0.5, 1.0)}
     assert found == {0.0: "patch_gaussian", 0.5: "kensa", 1.0: "patch_memory"}
     assert "beats" not in trial(good, bad).told()
+
+
+def test_parts_that_lie_far_more_alike_are_the_usual_way() -> None:
+    good, bad = scores(1.0)
+    loose, steady = trial(good, bad), trial(good, bad - 0.02, steadiness=0.96)
+    assert steady.takes_over_from(loose), "a little worse, by chance"
+    assert not loose.takes_over_from(steady)
+    assert not trial(good, bad, steadiness=0.94).takes_over_from(loose), "not so much steadier"
+    assert not trial(*scores(0.2), steadiness=0.99).takes_over_from(trial(*scores(2.0))), "clearly worse"
+    assert trial(*scores(2.0)).takes_over_from(trial(*scores(0.2), steadiness=0.99)), "clearly better"
