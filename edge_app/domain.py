@@ -28,6 +28,9 @@ class Reason(enum.Enum):
     UNREADABLE = "unreadable picture"
     BLACK = "black picture"
     SATURATED = "saturated picture"
+    COVERED = "covered picture"
+    BLURRED = "blurred picture"
+    LIGHT_CHANGED = "light has changed"
     FROZEN = "frozen picture"
     STALE = "stale picture"
     WRONG_SIZE = "picture size changed"
@@ -65,6 +68,34 @@ class Box:
             raise ValueError(f"expected a box of at least 1 x 1 pixels at x, y >= 0, got {self}")
 
 
+Polygon = tuple[tuple[int, int], ...]
+"""Corners, x and y in whole pixels of some picture; which one, the name of the variable says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Where on a frame parts are inspected: the recipe's, beside what the bundle itself says.
+
+    Attributes:
+        region_in_frame: what is outside is not looked at; None for the whole frame.
+        ignored_in_frame: inside these, nothing counts.
+
+    Raises:
+        ValueError: a polygon of fewer than three corners.
+    """
+
+    region_in_frame: Box | None = None
+    ignored_in_frame: tuple[Polygon, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what encloses nothing."""
+        if any(len(polygon) < 3 for polygon in self.ignored_in_frame):
+            raise ValueError("expected polygons of three corners or more")
+
+
+WHOLE_FRAME = Area()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture from a source.
@@ -75,6 +106,9 @@ class Frame:
         captured_monotonic_s: time of capture on the monotonic clock, seconds.
         captured_utc: the same moment in UTC.
         label: what a person calls it: a file name, a part number.
+        trigger: what asked for this picture: "" for none, as when every picture is a part.
+        window_in_frame: where on the picture the part lies, found by who triggered; None where nobody looked.
+        serial: the part's own number, when it was read; "" when not.
 
     Raises:
         ValueError: wrong dtype, shape or an empty picture.
@@ -85,6 +119,9 @@ class Frame:
     captured_monotonic_s: float
     captured_utc: datetime
     label: str = ""
+    trigger: str = ""
+    window_in_frame: Box | None = None
+    serial: str = ""
 
     def __post_init__(self) -> None:
         """Refuse anything but a uint8 colour picture with a time zone."""
@@ -111,6 +148,8 @@ class MissedPart:
     captured_utc: datetime
     reason: Reason
     detail: str
+    trigger: str = ""
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from edge_app.station import PartResult, State, StationStatus
 # A picture that cannot be judged means that somebody has to look at the camera; the others are the machine's own.
 CAMERA_REASONS = frozenset(
     {Reason.UNREADABLE, Reason.BLACK, Reason.SATURATED, Reason.FROZEN, Reason.STALE, Reason.WRONG_SIZE}
-    | {Reason.CAMERA_LOST}
+    | {Reason.CAMERA_LOST, Reason.COVERED, Reason.BLURRED, Reason.LIGHT_CHANGED}
 )
 RUNNING_STATES = frozenset({State.SINGLE_EXECUTION, State.CONTINUOUS_EXECUTION})
 
@@ -71,6 +71,9 @@ def reason_text(reason: Reason) -> str:
         Reason.UNREADABLE: translate("Words", "unreadable picture"),
         Reason.BLACK: translate("Words", "black picture"),
         Reason.SATURATED: translate("Words", "saturated picture"),
+        Reason.COVERED: translate("Words", "covered picture"),
+        Reason.BLURRED: translate("Words", "blurred picture"),
+        Reason.LIGHT_CHANGED: translate("Words", "light has changed"),
         Reason.FROZEN: translate("Words", "frozen picture"),
         Reason.STALE: translate("Words", "stale picture"),
         Reason.WRONG_SIZE: translate("Words", "picture size changed"),
