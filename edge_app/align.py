@@ -11,6 +11,7 @@ from edge_app.domain import Box, Float32Array, UInt8Array
 _SIDE = 128
 _ANGLES, _RADII = 360, 64
 _REFINING_STEPS = 30
+_SMALL_TURN = 1.0
 # The matrix takes a place on the template to one on the picture.
 _INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
@@ -61,6 +62,8 @@ class TemplateAligner:
         self._size = (template_rgb.shape[0], template_rgb.shape[1])
         self._window = cv2.createHanningWindow((_SIDE, _SIDE), cv2.CV_32F)
         self._template = self._small(template_rgb)
+        centred = self._template - self._template.mean()
+        self._template_unit = centred / max(float(np.linalg.norm(centred)), 1e-9)
         self._template_polar = self._polar_spectrum(self._template)
         # From small square to picture: both have their origin in the middle of the first pixel.
         factors = (self._size[1] / _SIDE, self._size[0] / _SIDE)
@@ -84,7 +87,9 @@ class TemplateAligner:
         small = self._small(picture)
         best, best_likeness = np.eye(2, 3), self._likeness(small, np.eye(2, 3))
         turn = self._turn_degrees(small)
-        for degrees in (0.0, turn, turn + 180.0):
+        # Half a turn more fits the spectrum as well; the rest of a small turn is found in the end.
+        turns = (0.0, turn, turn + 180.0) if abs((turn + 90.0) % 180.0 - 90.0) > _SMALL_TURN else (0.0, 180.0)
+        for degrees in turns:
             pose = np.asarray(cv2.getRotationMatrix2D(((_SIDE - 1) / 2, (_SIDE - 1) / 2), degrees, 1.0), np.float64)
             # A copy: where no padding is needed, phaseCorrelate multiplies the window into its arguments.
             shift, _ = cv2.phaseCorrelate(self._template.copy(), self._warped(small, pose), self._window)
@@ -156,8 +161,11 @@ class TemplateAligner:
         )
 
     def _likeness(self, small: Float32Array, pose: Pose) -> float:
-        found = float(cv2.matchTemplate(self._warped(small, pose), self._template, cv2.TM_CCOEFF_NORMED)[0, 0])
-        return found if np.isfinite(found) else -1.0
+        """Their correlation, -1..1."""
+        warped = self._warped(small, pose)
+        warped -= warped.mean()
+        size = float(np.linalg.norm(warped))
+        return float(np.vdot(warped, self._template_unit)) / size if size > 1e-6 * _SIDE else -1.0
 
     def _refined(self, small: Float32Array, pose: Pose) -> Pose:
         criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _REFINING_STEPS, 1e-5)

@@ -254,7 +254,7 @@ def assemble(
         manifest["term"] = {**described.term, "weight": term_weight, "mean": mean, "spread": spread}
     if layout.template is not None:
         all_files[TEMPLATE] = encode_png(layout.template)
-        manifest["align"] = {**layout.align, "template": TEMPLATE}
+        manifest["align"] = {"kind": "template", **layout.align, "template": TEMPLATE}
     elif layout.align:
         manifest["align"] = dict(layout.align)
     if "golden" not in content:
