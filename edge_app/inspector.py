@@ -11,9 +11,12 @@ import cv2
 import numpy as np
 
 from edge_app.align import Pose
+from edge_app.area import Mask, blank, ignored_on_map, region_of
 from edge_app.bundle import ModelBundle
 from edge_app.domain import (
+    WHOLE_FRAME,
     AnomalyMap,
+    Area,
     Box,
     Float32Array,
     Frame,
@@ -26,17 +29,15 @@ from edge_app.domain import (
     utc_now,
 )
 from edge_app.explain import Comparison, compare, patch_numbers, peak_place, read_sheet
+from edge_app.health import Health, camera_trouble, health_of, without_content
 from edge_app.manifest import GOOD_PATCHES
 from edge_app.photometric import even_out
 from edge_app.pictures import decode_picture
-from edge_app.placing import make_placer
+from edge_app.placing import ignored_on_canvas, make_placer
 from edge_app.preprocess import Preprocessor
 from edge_app.runtime import TfliteModel
 from edge_app.scoring import Scorer
 from edge_app.upright import PoseError
-
-# A picture without any content cannot be judged. Product-specific limits belong to the bundle, not here.
-BLACK_BELOW_LEVEL, SATURATED_ABOVE_LEVEL = 16, 239
 
 
 class Found(NamedTuple):
@@ -74,28 +75,37 @@ class Inspector:
         """What really runs the model."""
         return self.model.device
 
-    def inspect(self, frame: Frame) -> Inspection:
-        """The verdict on one frame. Never raises for a frame: what goes wrong is NO VERDICT with its reason."""
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+        """The verdict on one frame. Never raises for a frame: what goes wrong is NO VERDICT with its reason.
+
+        Args:
+            frame: where its window is known, that alone is looked at.
+            area: the recipe's. Its region is all that is looked at; a region of interest of the bundle lies in what is
+                looked at, for the model knows nothing of what is around. What is ignored is in the picture, but neither
+                in score nor regions nor map; as it heats the map around itself too, by half an SSIM window, a
+                feature's reach and what is smoothed, what moves there needs so much margin.
+        """
         started = time.perf_counter()
         try:
-            levels = self._placer.look(frame.image_rgb)
+            levels, roi = self._looked(frame.image_rgb, area, frame.window_in_frame)
+        except PoseError as error:
+            return self.no_verdict(frame, error.reason, error.detail)
         except ValueError as error:
             return self.no_verdict(frame, Reason.WRONG_SIZE, str(error))
-        low, high = cv2.minMaxLoc(levels[-1].reshape(-1))[:2]
-        if high < BLACK_BELOW_LEVEL:
-            return self.no_verdict(
-                frame, Reason.BLACK, f"brightest level {high:.0f}, expected {BLACK_BELOW_LEVEL} or more"
-            )
-        if low > SATURATED_ABOVE_LEVEL:
-            return self.no_verdict(frame, Reason.SATURATED, f"darkest level {low:.0f} of 255")
+        doubt = self._doubt(levels[-1])
+        if doubt and doubt[0] is not Reason.COVERED:
+            return self.no_verdict(frame, *doubt)
         try:
             picture, pose = self._placed(levels)
+            if doubt:  # only now: a place without a part has no more detail than a covered one
+                return self.no_verdict(frame, *doubt)
             prepared = time.perf_counter()
             self.model.feed(picture)
             self.model.invoke()
             invoked = time.perf_counter()
+            ignored = ignored_on_canvas(self._placer, area, pose, roi)
             with np.errstate(all="ignore"):  # what is not finite shows in the score
-                values, score = self.judged(self._found(picture))
+                values, score = self.judged(self._found(picture), ignored)
         except PoseError as error:
             return self.no_verdict(frame, error.reason, error.detail)
         except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
@@ -104,10 +114,13 @@ class Inspector:
             return self.no_verdict(frame, Reason.NOT_FINITE, "the anomaly map holds a value that is not finite")
         thresholds = self.bundle.manifest.thresholds
         is_ng = score >= thresholds.image
-        roi = self._preprocessor.roi_in(*frame.image_rgb.shape[:2])
         # On the part in place, where the score comes from: so an NG map has its region however the part was turned.
         regions = self._regions(values, roi, pose) if is_ng else ()
-        anomaly_map = AnomalyMap(self._placer.map_back(values, pose, roi), roi)
+        on_frame = self._placer.map_back(values, pose, roi)
+        if ignored is not None:
+            # A place of the frame has the highest of several values of the map: some may lie beyond what is ignored.
+            blank(on_frame, ignored_on_map(area, roi, on_frame.shape))
+        anomaly_map = AnomalyMap(on_frame, roi)
         ended = time.perf_counter()
         return Inspection(
             verdict=Verdict.NG if is_ng else Verdict.GOOD,
@@ -146,13 +159,25 @@ class Inspector:
         self.model.invoke()
         return picture.copy(), self.model.output_levels().copy()
 
-    def explain(self, image_rgb: UInt8Array) -> tuple[Comparison, ...]:
+    def health(self, image_rgb: UInt8Array) -> Health:
+        """What a picture's light, sharpness and detail are like, for learning what is usual.
+
+        Args:
+            image_rgb: uint8 (H, W, 3), a frame's picture.
+        """
+        return health_of(self._placer.look(image_rgb)[-1])
+
+    def explain(
+        self, image_rgb: UInt8Array, area: Area = WHOLE_FRAME, window_in_frame: Box | None = None
+    ) -> tuple[Comparison, ...]:
         """What each region of an NG part was compared with, for a person to compare; it takes as long as `inspect`.
 
         Ask it of parts that `inspect` calls NG: what has no verdict there, such as a black frame, it cannot tell.
 
         Args:
             image_rgb: uint8 (H, W, 3), a frame's picture.
+            area: as it was inspected.
+            window_in_frame: likewise.
 
         Returns:
             one for each region, the strongest first; none for a part that is GOOD, and none where the bundle remembers
@@ -160,20 +185,20 @@ class Inspector:
 
         Raises:
             PoseError: the part cannot be brought into place.
-            ValueError: the region of interest does not fit into the frame.
+            ValueError: the region does not fit into the frame.
         """
         head, tiles = self.model.patch_head, self._good_patches
         if head is None or tiles is None:
             return ()
-        picture, pose = self._placed(self._placer.look(image_rgb))
+        levels, roi = self._looked(image_rgb, area, window_in_frame)
+        picture, pose = self._placed(levels)
         self.model.feed(picture)
         self.model.invoke()
         features = self.model.output_features()
-        values, score = self.judged(self.found_in(features))
+        values, score = self.judged(self.found_in(features), ignored_on_canvas(self._placer, area, pose, roi))
         thresholds = self.bundle.manifest.thresholds
         if not score >= thresholds.image:
             return ()
-        roi = self._preprocessor.roi_in(*image_rgb.shape[:2])
         # The map lies on the canvas, as the part is; the patches are the model's.
         numbers = self._placer.on_canvas(patch_numbers(2 * head.grid, *picture.shape[:2]))
         comparisons = []
@@ -242,16 +267,19 @@ class Inspector:
         middle = Box(width // 4, height // 4, width - 2 * (width // 4), height - 2 * (height // 4))
         return self._placer.box_back(middle, pose, self._preprocessor.roi_in(*image_rgb.shape[:2]))
 
-    def judged(self, found: Found) -> tuple[Float32Array, float]:
+    def judged(self, found: Found, ignored: Mask | None = None) -> tuple[Float32Array, float]:
         """The second half of the way: what was found, judged against good parts.
 
         Args:
             found: from `found`; its map may be overwritten.
+            ignored: bool (h, w) on the placer's canvas, True where nothing counts; None where everything does.
 
         Returns:
-            the anomaly map, float32 (h, w) on the placer's canvas, and the image score.
+            the anomaly map, float32 (h, w) on the placer's canvas, lowest where nothing counts, and the image score.
         """
         values = self._scorer.anomaly_map(found.raw_map)
+        if ignored is not None:
+            blank(values, ignored)
         return values, self._scorer.score(values, found.term)
 
     def peak(self, anomaly_map: Float32Array) -> float:
@@ -263,6 +291,20 @@ class Inspector:
         if head is None or content is None:
             return None
         return read_sheet(content, len(head.words), self.bundle.bundle_id)
+
+    def _looked(self, image_rgb: UInt8Array, area: Area, window_in_frame: Box | None) -> tuple[list[UInt8Array], Box]:
+        """What is looked at in ever smaller copies, and where on the frame it lies."""
+        region = region_of(area, window_in_frame, *image_rgb.shape[:2])
+        looked_at = image_rgb[region.y : region.y + region.height, region.x : region.x + region.width]
+        levels = self._placer.look(looked_at)
+        roi = self._preprocessor.roi_in(region.height, region.width)
+        return levels, Box(region.x + roi.x, region.y + roi.y, roi.width, roi.height)
+
+    def _doubt(self, picture: UInt8Array) -> tuple[Reason, str] | None:
+        limits = self.bundle.manifest.health
+        if (nothing := without_content(picture)) or limits is None:
+            return nothing
+        return camera_trouble(health_of(picture), limits)
 
     def _seen(self, image_rgb: UInt8Array) -> UInt8Array:
         return self._placed(self._placer.look(image_rgb))[0]

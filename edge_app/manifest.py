@@ -218,6 +218,38 @@ class ScoringSpec(_Part):
     two_sided: bool = False
 
 
+class HealthSpec(_Part):
+    """How a picture must be before a part is judged by it: limits far beyond all good parts, learnt from these.
+
+    They find trouble with camera, light and lens, not defects. Measured on the smallest copy of what is inspected, no
+    longer than 384 pixels, in grey levels; `edge_app.health` measures.
+
+    Attributes:
+        brightness_low, brightness_high: mean level, 0..255.
+        blown_share_high: share of pixels at level 250 or above.
+        contrast_low: standard deviation of the levels.
+        detail_share_low: share of the picture, cut into about 256 square cells, that has detail: a cell counts 0 where
+            its levels differ (standard deviation over mean) by 2 % or less, 1 from 10 % on, between them linearly.
+        sharpness_low: energy of the second derivative over that of the first, after a Gaussian of one pixel; per square
+            pixel. It knows neither brightness nor contrast.
+    """
+
+    brightness_low: Annotated[FiniteFloat, Field(ge=0, le=255)]
+    brightness_high: Annotated[FiniteFloat, Field(ge=0, le=255)]
+    blown_share_high: Rate
+    contrast_low: Annotated[FiniteFloat, Field(ge=0)]
+    detail_share_low: Rate
+    sharpness_low: Annotated[FiniteFloat, Field(ge=0)]
+
+    @pydantic.model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        if self.brightness_low >= self.brightness_high:
+            raise ValueError(
+                f"brightness_high must be above brightness_low, got {self.brightness_low} to {self.brightness_high}"
+            )
+        return self
+
+
 class Thresholds(_Part):
     """The limits and what stands behind them."""
 
@@ -348,6 +380,7 @@ class Manifest(BaseManifest):
     head: HeadSpec | None = None
     term: TermSpec | None = None
     scoring: ScoringSpec
+    health: HealthSpec | None = None
     thresholds: Thresholds
     display_range: DisplayRange
 

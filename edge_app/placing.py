@@ -7,11 +7,12 @@ from typing import Protocol
 import numpy as np
 
 from edge_app.align import Pose, TemplateAligner
-from edge_app.domain import Box, Float32Array, UInt8Array
+from edge_app.area import Mask, Places, corners_of, drawn, ignored_on_map, scaled
+from edge_app.domain import Area, Box, Float32Array, Reason, UInt8Array
 from edge_app.manifest import AlignSpec, InputSpec
 from edge_app.preprocess import Preprocessor, box_to_frame
 from edge_app.strips import Pixels, Strips
-from edge_app.upright import PartAligner, reductions
+from edge_app.upright import PartAligner, PoseError, reductions
 
 
 class Placer(Protocol):
@@ -40,6 +41,12 @@ class Placer(Protocol):
 
     def on_canvas(self, values: Pixels) -> Pixels:
         """A picture or a map as the model sees the part, (h, w) or (h, w, c), on the canvas, as the part lies there."""
+
+    def canvas_shape(self) -> tuple[int, int]:
+        """Height and width of the canvas."""
+
+    def to_canvas(self, places: Places, pose: Pose, roi: Box) -> Places:
+        """Places of the frame, (N, 2), x and y, on the canvas; a pixel's middle is a whole place on both."""
 
     def map_back(self, values: Float32Array, pose: Pose, roi: Box) -> Float32Array:
         """An anomaly map on the canvas, float32 (h, w), as one over the region of interest: always of one size."""
@@ -81,6 +88,14 @@ class AsItLies:
         """See `Placer`."""
         return self._strips.unstacked(values)
 
+    def canvas_shape(self) -> tuple[int, int]:
+        """See `Placer`."""
+        return self._shape
+
+    def to_canvas(self, places: Places, pose: Pose, roi: Box) -> Places:
+        """See `Placer`."""
+        return _undone(scaled(places, roi, self._shape), pose)
+
     def map_back(self, values: Float32Array, pose: Pose, roi: Box) -> Float32Array:
         """See `Placer`."""
         return values if self._aligner is None else self._aligner.map_back(values, pose)
@@ -111,7 +126,8 @@ class ByItsOutline:
         self._preprocessor = Preprocessor(spec)
         self._strips = align.cut
         self._shape = (spec.height, spec.width)
-        self._aligner = PartAligner(align.kind, align.part, self._strips.canvas(spec.height, spec.width), template)
+        self._canvas = self._strips.canvas(spec.height, spec.width)
+        self._aligner = PartAligner(align.kind, align.part, self._canvas, template)
 
     def look(self, image_rgb: UInt8Array) -> list[UInt8Array]:
         """See `Placer`."""
@@ -125,6 +141,14 @@ class ByItsOutline:
     def on_canvas(self, values: Pixels) -> Pixels:
         """See `Placer`."""
         return self._strips.unstacked(values)
+
+    def canvas_shape(self) -> tuple[int, int]:
+        """See `Placer`."""
+        return self._canvas
+
+    def to_canvas(self, places: Places, pose: Pose, roi: Box) -> Places:
+        """See `Placer`."""
+        return _undone(places - [roi.x, roi.y], pose)
 
     def map_back(self, values: Float32Array, pose: Pose, roi: Box) -> Float32Array:
         """See `Placer`."""
@@ -141,6 +165,11 @@ class ByItsOutline:
         return abs(float(np.linalg.det(pose[:, :2])))
 
 
+def _undone(places: Places, pose: Pose) -> Places:
+    """Where places of the part as it lies are on the part in place."""
+    return (places - pose[:, 2]) @ np.linalg.inv(pose[:, :2]).T
+
+
 def make_placer(spec: InputSpec, align: AlignSpec, template: UInt8Array | None) -> Placer:
     """The way that the manifest asks for.
 
@@ -152,3 +181,27 @@ def make_placer(spec: InputSpec, align: AlignSpec, template: UInt8Array | None) 
     if align.part is not None:
         return ByItsOutline(spec, align, template)
     return AsItLies(spec, template, align.cut)
+
+
+def ignored_on_canvas(placer: Placer, area: Area, pose: Pose, roi: Box) -> Mask | None:
+    """Where on the canvas nothing counts.
+
+    Args:
+        placer: has brought the part into place.
+        area: the recipe's.
+        pose: of the part.
+        roi: the part of the frame that is looked at.
+
+    Returns:
+        bool (h, w), True where nothing counts; None where everything does.
+
+    Raises:
+        PoseError: nothing would count at all, and a part of which nothing counts is not GOOD.
+    """
+    if not area.ignored_in_frame:
+        return None
+    shape = placer.canvas_shape()
+    mask = drawn([placer.to_canvas(corners_of(polygon), pose, roi) for polygon in area.ignored_in_frame], shape)
+    if mask.all() or ignored_on_map(area, roi, shape).all():
+        raise PoseError(Reason.PART_NOT_FOUND, "all that is looked at lies in places that are to be ignored")
+    return mask

@@ -13,6 +13,7 @@ from edge_app.bundle import SIGNATURE, ModelBundle, build_bundle, bundle_bytes, 
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
 from edge_app.explain import draw_sheet
+from edge_app.health import Health
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
 from edge_app.manifest import GOOD_PATCHES, PATCH_HEAD
@@ -22,6 +23,7 @@ from trainer import calibrate
 from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.files import write_atomically
 from trainer.golden import LEAST_TOLERANCE, choose_golden
+from trainer.health import learn_health
 from trainer.normal import PATCH_FOLDS, CrossScores, choose_folds, encode_statistics, normal_of
 from trainer.place import MOST_LEFT_OUT
 from trainer.provenance import created, model_card, origin
@@ -35,11 +37,12 @@ _PACKAGES = ("kensa", "numpy", "opencv-python-headless")
 
 @dataclass(slots=True)
 class _Good:
-    """Good parts that can be judged: their files, as the bundle's model sees them, and what it describes each by."""
+    """Good parts that can be judged: file, what the bundle's model sees and describes of each, and its light."""
 
     paths: list[Path] = field(default_factory=list)
     pictures: list[UInt8Array] = field(default_factory=list)
     features: list[Float32Array] = field(default_factory=list)
+    health: list[Health] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -52,7 +55,7 @@ def extend(
     on_part: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> ModelBundle:
-    """Learn head, normal maps, thresholds, display range and golden samples again; the model stays as it is.
+    """Learn head, normal maps, limits, display range and golden samples again; the model stays as it is.
 
     Args:
         bundle_path: the bundle to start from; it is not changed.
@@ -108,6 +111,7 @@ def _described(bundle: ModelBundle, data_set: DataSet, skip_bad: bool, on_part: 
             frame = load_pictures([path], side)[0][0]
             good.features.append(inspector.features(frame))
             good.pictures.append(inspector.in_place(frame))
+            good.health.append(inspector.health(frame))
             good.paths.append(path)
         except DataError as error:
             if not skip_bad:
@@ -148,6 +152,7 @@ def _extended(old: ModelBundle, data_set: DataSet, good: _Good, rate: float, say
             found.judge(index, inspector, inspector.found_in(good.features[index]))
     threshold = calibrate.image_threshold(found.scores, rate)
     content.update(found.limits(threshold, rate, len(folds), content["scoring"].get("map_weight", 1.0)))
+    content["health"] = learn_health(good.health)
     draft = _with_head(old, content, learnt.final, good.features)
 
     inspector = Inspector(draft)

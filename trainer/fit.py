@@ -20,9 +20,18 @@ from edge_app.bundle import ModelBundle, bundle_bytes
 from edge_app.domain import Box, UInt8Array
 from edge_app.errors import DataError
 from edge_app.explain import draw_sheet
+from edge_app.health import camera_trouble
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.manifest import GOOD_PATCHES, PART_KINDS, AlignKind, Photometric, Precision, ScoreRule
+from edge_app.manifest import (
+    GOOD_PATCHES,
+    PART_KINDS,
+    AlignKind,
+    HealthSpec,
+    Photometric,
+    Precision,
+    ScoreRule,
+)
 from edge_app.pictures import read_picture
 from edge_app.upright import PoseError
 from trainer import auto, calibrate
@@ -46,6 +55,7 @@ from trainer.export import (
 from trainer.exports import export_all, layout_of, seen_by_model
 from trainer.files import write_atomically
 from trainer.golden import LEAST_TOLERANCE, choose_golden
+from trainer.health import learn_health
 from trainer.names import AUTO
 from trainer.normal import scattered, scores_of
 from trainer.place import learn_placement, strips_for_frames
@@ -430,6 +440,10 @@ class _Proof:
         test_pictures = _readable(data_set, None if self._cuts_out else trained.plan.size)
         if self._cuts_out:
             test_pictures = [one for one in test_pictures if _middle(draft, one[0]) is not None]
+        self._health = learn_health(map(draft.health, trained.pictures))
+        limits = HealthSpec.model_validate(self._health)
+        # What has no verdict can be no golden sample.
+        test_pictures = [one for one in test_pictures if camera_trouble(draft.health(one[0]), limits) is None]
         self._everything = [*trained.pictures, *(picture for picture, _ in test_pictures)]
         self._labels = [False] * len(trained.pictures) + [is_anomalous for _, is_anomalous in test_pictures]
         self._float_scores = scores_of(draft, self._everything)
@@ -465,6 +479,7 @@ class _Proof:
             "sequence": options.sequence if options.sequence is not None else int(moment.timestamp()),
             "created_utc": moment.isoformat(),
             **found.limits(threshold, options.false_reject_rate, len(trained.folds), map_weight),
+            "health": self._health,
             "provenance": provenance(_recorded(options), trained.plan, source_sha256),
         }
         scores = scores_of(draft, self._everything)

@@ -40,6 +40,9 @@ _MOST_SHAPE_RATIO = 1.05
 _LEAST_ASYMMETRY, _STEADY_ASYMMETRY = 0.03, 0.35
 # The first template is the most usual of so many parts; the turn of parts less alike than this says nothing.
 _PATTERNS, _LEAST_LIKENESS, _LIKENESS_FACTOR = 24, 0.5, 0.5
+# Turned by the pattern, parts must lie so many times less unlike each other than by the axis.
+_STEADIER = 2.0
+_WINDOW = ("width_share", "height_share", "shift_x_share", "shift_y_share")
 _THUMB, _THUMB_SIGMA = 64, 1.5
 
 
@@ -193,15 +196,19 @@ def _learn_part(
     sides = np.array([max(frames[index].shape[:2]) for index in found], np.float64)
     heavy_ends = _heavy_ends(outlines) if kind == "upright" else ["none"]
     ways = [_Way(*_part_spec(kind, heavy_end, outlines, sides, size)) for heavy_end in heavy_ends]
-    # What has no axis, or none whose ends can be told apart, may have a pattern that says how it is turned.
-    unsure = sum(outline.elongation < ways[0].spec.least_elongation for outline in outlines)
-    if kind == "upright" and (heavy_ends == ["none"] or unsure > MOST_LEFT_OUT * len(frames)):
-        ways += _by_pattern(frames, found, sides, size)
-    way = ways[0]
+    way, chosen = ways[0], [frames[index] for index in found][:: max(1, len(found) // _MOST)]
     if len(ways) > 1:
-        # There is more than one way: what counts is which one makes the most parts look alike.
-        chosen = [frames[index] for index in found][:: max(1, len(found) // _MOST)]
+        # The ends can be told apart in two ways: what counts is which one makes the most parts look alike.
         way = max(ways, key=lambda way: _steadiness_with(kind, way, chosen))
+    # What has no axis, or none whose ends can be told apart, may have a pattern that says how it is turned.
+    unsure = sum(outline.elongation < way.spec.least_elongation for outline in outlines)
+    if kind == "upright" and (heavy_ends == ["none"] or unsure > MOST_LEFT_OUT * len(frames)):
+        for other in _by_pattern(frames, found, sides, size):
+            # Its window is square, and a long part has fewer pixels in it: both are compared in that window.
+            window = {name: getattr(other.spec, name) for name in _WINDOW}
+            squared = _Way(way.spec.model_copy(update=window), {})
+            if 1 - _steadiness_with(kind, other, chosen) <= (1 - _steadiness_with(kind, squared, chosen)) / _STEADIER:
+                way = other
     align = {"kind": kind, "part": way.spec.model_dump(mode="json"), **way.strips}
     placer = _placer(align, size, way.template)
     pictures = []

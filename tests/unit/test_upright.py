@@ -202,9 +202,11 @@ def test_good_parts_that_cannot_be_placed_are_named_or_too_many() -> None:
     assert len(placement.pictures) == 40
     discs = []
     for seed in range(10):
+        rng = np.random.default_rng(seed)
         disc = np.full((HEIGHT, WIDTH, 3), 70, np.uint8)
-        cv2.circle(disc, (200, 140 + seed), 50, (190, 180, 170), -1)
-        discs.append(disc)
+        middle = (16 * rng.uniform([190, 140], [210, 160])).round().astype(int).tolist()
+        cv2.circle(disc, middle, 50 * 16, (190, 180, 170), -1, cv2.LINE_AA, 4)
+        discs.append(np.clip(disc + rng.normal(0, 2, disc.shape), 0, 255).astype(np.uint8))
     with pytest.raises(DataError, match="10 of 10 good parts cannot be brought into place"):
         learn_placement("upright", "none", discs, SIZE)
 
