@@ -1,4 +1,4 @@
-"""The capture thread: reads a source into the mailbox, and opens it again when it is lost."""
+"""The capture thread: reads a source, hands on what the trigger calls parts, and opens the source again when lost."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 
 from edge_app.cameras import EndOfSourceError, FrameSource
-from edge_app.domain import MissedPart, Reason, utc_now
+from edge_app.domain import Frame, MissedPart, Reason, utc_now
 from edge_app.errors import CameraError, KensaError
 from edge_app.mailbox import Mailbox, Policy
+from edge_app.triggers import EveryFrame, Trigger
 
 LOST_AFTER_S = 1.9
 READ_TIMEOUT_S = 0.2
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 5.0
+_RATE_OVER = 30
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +31,8 @@ class Capture:
 
     Args:
         open_source: opens it; called on the capture thread, again after every loss.
-        policy: of the mailbox; None takes NEWEST for a live source and WAIT for another.
+        policy: of the mailbox where every picture is a part; None takes NEWEST for a live source and WAIT for another.
+            What another trigger calls a part is never dropped in silence.
         on_failure: told in one sentence when the source cannot be used at all.
 
     Attributes:
@@ -37,6 +41,8 @@ class Capture:
         live: whether the source is a camera, as far as is known.
         ok: whether the last attempt to get a picture gave one.
         ended: the source has given its last frame.
+        settings: what the camera really took, as text by name.
+        preview: the newest picture, whether a part or not; None before the first.
     """
 
     def __init__(
@@ -52,14 +58,35 @@ class Capture:
         self._thread: threading.Thread | None = None
         self._dropped_before = 0
         self._next_id, self._last_sign_s = 0, 0.0
+        self._trigger: Trigger = EveryFrame()
+        self.settings: Mapping[str, str] = {}
+        self.preview: Frame | None = None
+        self._signs_s: deque[float] = deque(maxlen=_RATE_OVER)
 
     @property
     def dropped(self) -> int:
         """Pictures that were not handed on, since the start."""
         return self._dropped_before + self._mailbox.dropped
 
-    def begin(self, limit: int | None) -> Mailbox:
-        """Start reading, `limit` parts at most where none can be dropped.
+    @property
+    def waiting(self) -> int:
+        """Parts that nobody has taken yet."""
+        return self._mailbox.waiting
+
+    @property
+    def frames_per_s(self) -> float:
+        """Pictures that came in a second, over the last few; 0 where none comes."""
+        signs_s = list(self._signs_s)
+        if len(signs_s) < 2 or time.monotonic() - signs_s[-1] > LOST_AFTER_S:
+            return 0.0
+        return (len(signs_s) - 1) / max(signs_s[-1] - signs_s[0], 1e-9)
+
+    def begin(self, limit: int | None, trigger: Trigger) -> Mailbox:
+        """Start reading.
+
+        Args:
+            limit: parts at most, where none can be dropped.
+            trigger: what makes a part of a picture.
 
         Raises:
             CameraError: the thread of the run before hangs in the camera's driver.
@@ -70,7 +97,7 @@ class Capture:
                 raise CameraError(f"{self.name}: the camera's driver does not answer; restart this program")
         self._dropped_before += self._mailbox.dropped
         self._mailbox, self._stop, self.ended, self.message = Mailbox(), threading.Event(), False, ""
-        self.ok = False
+        self.ok, self._trigger = False, trigger
         self._last_sign_s = time.monotonic()
         self._thread = threading.Thread(
             target=self._run, args=(self._mailbox, self._stop, limit), name="capture", daemon=True
@@ -113,6 +140,8 @@ class Capture:
             _log.exception("capture ended by an unexpected error")
             self._on_failure(f"the source failed unexpectedly ({type(error).__name__}: {error}); see the log")
         finally:
+            for part in self._trigger.ended():
+                mailbox.put(part, Policy.PART)
             if self.live:
                 self._drop_source()
             mailbox.close()
@@ -130,21 +159,34 @@ class Capture:
                 self._drop_source()
                 stop.wait(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+                handed_over += sum(mailbox.put(part, Policy.PART) for part in self._trigger.expired(time.monotonic()))
                 continue
-            if item is None:
-                continue
-            delay_s = FIRST_DELAY_S
+            if item is not None:
+                delay_s = FIRST_DELAY_S
+            handed_over += self._hand_over(source, item, mailbox)
+
+    def _hand_over(self, source: FrameSource, item: Frame | MissedPart | None, mailbox: Mailbox) -> int:
+        """Put what is a part into the mailbox; how many cannot be dropped any more."""
+        now_s = time.monotonic()
+        if item is not None:
             with self._lock:
-                self._last_sign_s, self._next_id = time.monotonic(), item.frame_id + 1
+                self._last_sign_s, self._next_id = now_s, item.frame_id + 1
                 self.ok, self.message = True, ""
+            self._signs_s.append(now_s)
+        if isinstance(item, Frame):
+            self.preview = item
+        parts: list[Frame | MissedPart] = [] if item is None else self._trigger.parts(item)
+        policy = Policy.PART
+        if isinstance(self._trigger, EveryFrame):
             policy = self._policy or (Policy.NEWEST if source.live else Policy.WAIT)
-            if mailbox.put(item, policy) and policy is not Policy.NEWEST:
-                handed_over += 1
+        taken = sum(mailbox.put(part, policy) for part in [*parts, *self._trigger.expired(now_s)])
+        return 0 if policy is Policy.NEWEST else taken
 
     def _opened(self) -> FrameSource:
         if self._source is None:
             source = self._open_source()
             self.name, self.live, self._last_sign_s = source.name, source.live, time.monotonic()
+            self.settings = dict(source.settings)
             self._source = source
         return self._source
 

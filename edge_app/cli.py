@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_app import __version__
+from edge_app import __version__, control_cli, records_query
 from edge_app.errors import KensaError
 
 EXIT_OK, EXIT_NG, EXIT_USAGE, EXIT_NO_VERDICT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -45,16 +45,20 @@ def _parser() -> argparse.ArgumentParser:
     table.set_defaults(handler="edge_app.table_scan:command_scan_table")
 
     run = commands.add_parser("run", help="the station: camera, screen, records")
-    run.add_argument("--source", help="synthetic:, folder:DIR, video:FILE, camera:0, rtsp://..., http://...")
+    run.add_argument("--source", help="camera:0, rtsp://..., http://..., watch:DIR, folder:DIR, synthetic:, ...")
     run.add_argument("--bundle", type=Path, help="a bundle file; without it the one of station.toml")
     run.add_argument(
         "--config", type=Path, help="station.toml; without it a drawn line and the bundle that comes along"
     )
     run.add_argument("--records", type=Path, metavar="DIR", help="where verdicts are written")
+    run.add_argument("--control", type=Path, metavar="PATH", help="socket for edge-app status and edge-app trigger")
     run.add_argument("--headless", action="store_true", help="no screen; a line for each verdict")
     run.add_argument("--parts", type=int, metavar="N", help="stop after N parts")
     run.add_argument("--screenshots", type=Path, metavar="DIR", help="save pictures of the screen here at the end")
     run.set_defaults(handler="edge_app.run:command_run")
+
+    control_cli.add_parsers(commands)
+    records_query.add_parser(commands)
 
     bench = commands.add_parser("bench", help="where the time goes, against the bare interpreter")
     bench.add_argument("bundle", type=Path)

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pydantic
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
+from edge_app import rejects
 from edge_app.cameras import opener
+from edge_app.cameras.settings import CameraSettings
+from edge_app.domain import Area, Box
 from edge_app.errors import ConfigError, did_you_mean
+from edge_app.retention import Limits
+from edge_app.serials import USUAL_FORMATS, BarcodeOptions, SerialRule
+from edge_app.triggers import TriggerOptions
 
 _MAX_BYTES = 2**20
+_KEPT = Limits()
 
 # What to write where the value is wrong; one line a key.
 _WRITE = {
+    "name": 'a name of letters, digits, ".", "-" and "_", such as name = "left"',
     "product": 'a name of letters, digits, ".", "-" and "_", such as product = "flange"',
     "models_dir": 'the folder of the model store, such as models_dir = "/var/lib/kensa/models"',
     "bundle": 'the path of a bundle file, such as bundle = "flange-3.bundle"',
     "source": 'an address, such as source = "camera:0"',
+    "region": "left, top, width and height in pixels, such as region = [100, 50, 800, 600]",
+    "ignore": "a list of polygons of x, y in pixels, such as ignore = [[[0, 0], [90, 0], [90, 40], [0, 40]]]",
+    "serial_required": "serial_required = true or serial_required = false",
     "records_dir": 'a folder, such as records_dir = "/var/lib/kensa/records"',
+    "keep_good_share": "a share from 0 (none) to 1 (all), such as keep_good_share = 0.01",
+    "reject": 'a list of addresses, such as reject = ["file:/run/kensa/reject"]',
+    "control": 'the path of a socket, such as control = "/run/kensa/control.sock"',
+    "http_port": "a port from 1024 to 65535, such as http_port = 8765",
     "threads": "a whole number from 1 to 64, such as threads = 1",
+    "workers": "a whole number from 1 to 16, such as workers = 2",
     "headless": "headless = true or headless = false",
     "fullscreen": "fullscreen = true or fullscreen = false",
+    "camera": "a table [camera] of settings, such as exposure_us = 2000 in it",
+    "trigger": 'a table [trigger], such as mode = "part_present" in it',
+    "barcode": 'a table [barcode], such as formats = ["QRCode"] in it',
+    "retention": "a table [retention], such as keep_good_days = 30 in it",
+    "cameras": 'tables [[cameras]], each with a name and a source, such as name = "left"',
 }
 
 
@@ -36,6 +59,9 @@ def _full_path(value: object, info: pydantic.ValidationInfo) -> Path:
 
 
 FullPath = Annotated[Path, pydantic.BeforeValidator(_full_path)]
+Name = Annotated[str, StringConstraints(strict=True, pattern=r"^\w[\w.\-]{0,63}$")]
+Pixels = Annotated[StrictInt, Field(ge=0, le=100_000)]
+Side = Annotated[StrictInt, Field(ge=1, le=100_000)]
 
 
 def _address(value: str) -> str:
@@ -43,30 +69,159 @@ def _address(value: str) -> str:
     return value
 
 
-class StationConfig(pydantic.BaseModel):
-    """What a station needs to know. Relative paths are relative to the file's folder.
+def _output(value: str) -> str:
+    kind, _, rest = value.partition(":")
+    if not rest or not (kind == "file" or (kind in ("http", "https") and rest.startswith("//"))):
+        raise ConfigError(f"reject: {value!r} is not an address; write one of {rejects.ADDRESSES}")
+    return value
 
-    Attributes:
-        product: name of the product; with `models_dir` it says where the active bundle is.
-        models_dir: the model store.
-        bundle: one bundle for ever, in place of the store.
-        source: address of the camera.
-        records_dir: where verdicts are written; None for the user's state folder.
-        threads: threads of the interpreter.
-        headless: no screen.
-        fullscreen: the screen covers everything.
-    """
 
+class _Closed(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
-    product: Annotated[str, StringConstraints(strict=True, pattern=r"^\w[\w.\-]{0,63}$")] | None = None
-    models_dir: FullPath | None = None
+
+Days = Annotated[float, Field(ge=0, le=36_500, strict=True)]
+MiB = Annotated[float, Field(ge=0, le=2**40, strict=True)]
+
+
+class RetentionConfig(_Closed):
+    """How long, and in how much space, pictures are kept; see `retention.Limits`."""
+
+    keep_good_days: Days = Field(_KEPT.keep_good_days, description="days, such as keep_good_days = 30")
+    keep_bad_days: Days = Field(_KEPT.keep_bad_days, description="days, such as keep_bad_days = 365")
+    least_free_mib: MiB = Field(_KEPT.least_free_mib, description="MiB, such as least_free_mib = 1024")
+    most_pictures_mib: MiB | None = Field(None, description="MiB, such as most_pictures_mib = 20000")
+
+    @property
+    def limits(self) -> Limits:
+        """The same for the record."""
+        return Limits(**self.model_dump())
+
+
+class BarcodeConfig(_Closed):
+    """How the part's number is read from its picture; see `serials.BarcodeOptions`."""
+
+    formats: tuple[str, ...] = Field(USUAL_FORMATS, description='a list of names, such as formats = ["QRCode"]')
+    region: tuple[Pixels, Pixels, Side, Side] | None = Field(
+        None, description="left, top, width and height in pixels, such as region = [100, 50, 300, 300]"
+    )
+    pattern: str = Field("", description="a regular expression, such as pattern = '[0-9]{8}'")
+
+    @pydantic.model_validator(mode="after")
+    def _can_be(self) -> Self:
+        _ = self.options
+        SerialRule(self.pattern)
+        return self
+
+    @property
+    def options(self) -> BarcodeOptions:
+        """The same for the reader."""
+        return BarcodeOptions(self.formats, None if self.region is None else Box(*self.region), self.pattern)
+
+
+class CameraConfig(_Closed):
+    """One camera and what is inspected with it: a recipe, and what tells that a part is there.
+
+    Attributes:
+        name: tells it from the others, on screen and in records; "" where there is one alone.
+        product: name of the product; with `models_dir` it says where the active bundle is.
+        bundle: one bundle for ever, in place of the store.
+        source: address of the camera.
+        region: left, top, width, height in pixels of the frame: where parts are looked at; None for everywhere.
+        ignore: polygons in pixels of the frame, inside which nothing counts.
+        camera: exposure and the like; None leaves the camera's own.
+        trigger: what makes a part of a picture.
+        barcode: how the part's number is read from the picture; None not to.
+        serial_required: a part without a number is NO VERDICT.
+    """
+
+    name: Name | Annotated[str, StringConstraints(strict=True, max_length=0)] = ""
+    product: Name | None = None
     bundle: FullPath | None = None
     source: Annotated[str, StringConstraints(strict=True), pydantic.AfterValidator(_address)] | None = None
+    region: tuple[Pixels, Pixels, Side, Side] | None = None
+    ignore: tuple[Annotated[tuple[tuple[Pixels, Pixels], ...], Field(min_length=3)], ...] = ()
+    camera: CameraSettings = CameraSettings()
+    trigger: TriggerOptions = TriggerOptions()
+    barcode: BarcodeConfig | None = None
+    serial_required: StrictBool = False
+
+    @property
+    def area(self) -> Area:
+        """Where on a frame parts are inspected."""
+        return Area(None if self.region is None else Box(*self.region), self.ignore)
+
+
+class StationConfig(CameraConfig):
+    """What a station needs to know. Relative paths are relative to the file's folder.
+
+    With one camera its keys stand at the top; with several each has a table of its own.
+
+    Attributes:
+        models_dir: the model store.
+        records_dir: where verdicts are written; None for the user's state folder.
+        keep_good_share: of the GOOD parts whose picture is kept.
+        retention: how long pictures are kept, and how much disk they may fill.
+        reject: addresses that are told of every verdict.
+        control: the socket for `edge-app status` and `edge-app trigger`; None for the usual place.
+        http_port: of the same on this computer alone; None for none.
+        threads: threads of each interpreter.
+        workers: processes that run the model.
+        headless: no screen.
+        fullscreen: the screen covers everything.
+        cameras: more than one.
+    """
+
+    models_dir: FullPath | None = None
     records_dir: FullPath | None = None
+    keep_good_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+    retention: RetentionConfig = RetentionConfig()
+    reject: tuple[Annotated[str, StringConstraints(strict=True), pydantic.AfterValidator(_output)], ...] = ()
+    control: FullPath | None = None
+    http_port: Annotated[StrictInt, Field(ge=1024, le=65535)] | None = None
     threads: Annotated[StrictInt, Field(ge=1, le=64)] = 1
+    workers: Annotated[StrictInt, Field(ge=1, le=16)] = 2
     headless: StrictBool = False
     fullscreen: StrictBool = False
+    cameras: tuple[CameraConfig, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _tells_cameras_apart(self) -> Self:
+        names = [camera.name for camera in self.cameras]
+        if names and self.source is not None:
+            raise ConfigError("source stands beside [[cameras]]; write it into the table of its camera")
+        if len(set(names)) < len(names) or "" in names:
+            raise ConfigError("[[cameras]]: each needs a name of its own")
+        if any(camera.source is None for camera in self.cameras):
+            raise ConfigError('[[cameras]]: source is missing in one; write for example source = "camera:0"')
+        return self
+
+    @property
+    def each_camera(self) -> tuple[CameraConfig, ...]:
+        """Every camera by itself; what one does not say of product and bundle, the top says for all."""
+        if not self.cameras:
+            return (CameraConfig(**{name: getattr(self, name) for name in CameraConfig.model_fields}),)
+        shared = {"product": self.product, "bundle": self.bundle}
+        return tuple(
+            camera if camera.product or camera.bundle else camera.model_copy(update=shared) for camera in self.cameras
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Of everything that stands here: rows of one digest were judged with one configuration."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+# The tables by their place in the file.
+_TABLES: dict[str, type[pydantic.BaseModel]] = {
+    "": StationConfig,
+    "cameras": CameraConfig,
+    "camera": CameraSettings,
+    "trigger": TriggerOptions,
+    "barcode": BarcodeConfig,
+    "retention": RetentionConfig,
+}
 
 
 def read_config(path: Path) -> StationConfig:
@@ -100,18 +255,37 @@ def check_config(content: dict[str, Any], path: Path) -> StationConfig:
     Raises:
         ConfigError: an unknown key or an impossible value.
     """
-    known = StationConfig.model_fields
-    for key in content:
-        if key not in known:
-            guess = did_you_mean(key, known)
-            raise ConfigError(f"{path}: unknown key {key!r}{guess or '; known are ' + ', '.join(known)}")
     try:
         return StationConfig.model_validate(content, context={"folder": path.parent})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except pydantic.ValidationError as error:
-        key = str(error.errors()[0]["loc"][0])
-        raise ConfigError(f"{path}: {key}: {content[key]!r} cannot be used; write {_WRITE[key]}") from error
+        # What is unknown first: it is often the misspelt name of what is then missing.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise ConfigError(f"{path}: {_told(first, content)}") from error
+
+
+def _told(error: Any, content: dict[str, Any]) -> str:
+    """What is wrong where, and what to write, in one line."""
+    place: list[str | int] = []
+    value: Any = content
+    for step in error["loc"]:  # beside keys it may hold names of the type's variants
+        inside = step in value if isinstance(value, dict) else isinstance(step, int) and isinstance(value, list | tuple)
+        if not inside:
+            break
+        place.append(step)
+        value = value[step]
+    names = [step for step in place if isinstance(step, str)] or [str(error["loc"][0])]
+    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+    table = _TABLES[next((name for name in reversed(names[:-1]) if name in _TABLES), "")]
+    if error["type"] == "extra_forbidden":
+        known = list(table.model_fields)
+        guess = did_you_mean(names[-1], known)
+        return f"unknown key {shown!r}{guess or '; known are ' + ', '.join(known)}"
+    write = _WRITE.get(names[-1]) if table in (StationConfig, CameraConfig) else None
+    described = table.model_fields.get(names[-1])
+    write = write or (described.description if described is not None else None)
+    return f"{shown or names[0]}: {value!r} cannot be used; write {write or 'what deploy/station.example.toml shows'}"
 
 
 def state_folder() -> Path:

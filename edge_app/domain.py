@@ -38,6 +38,7 @@ class Reason(enum.Enum):
     POSE_UNSURE = "unsure how the part lies"
     NOT_FINITE = "score is not a number"
     MODEL_FAILED = "model failed"
+    NO_SERIAL = "part without a number"
     OVERFLOW = "parts came faster than they could be inspected"
     CAMERA_LOST = "camera lost"
     NOT_RECORDED = "result could not be recorded"

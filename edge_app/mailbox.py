@@ -6,6 +6,7 @@ import enum
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from edge_app.domain import Frame, MissedPart, Reason
 
@@ -57,11 +58,19 @@ class Mailbox:
             self._changed.notify_all()
             return True
 
-    def take(self, timeout_s: float) -> Frame | MissedPart | None:
-        """The next part; None when none came in time or the mailbox is closed and empty."""
+    def take(self, timeout_s: float, unless: Callable[[], bool] = lambda: False) -> Frame | MissedPart | None:
+        """The next part.
+
+        Args:
+            timeout_s: to wait for one.
+            unless: while it says so, nothing is waited for; `wake` has it asked again.
+
+        Returns:
+            None when none came in time, or the mailbox is closed and empty.
+        """
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
-            while not self._items and not self._closed:
+            while not self._items and not self._closed and not unless():
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0 or not self._changed.wait(left_s):
                     break
@@ -70,6 +79,11 @@ class Mailbox:
             item = self._items.popleft()
             self._changed.notify_all()
             return item
+
+    def wake(self) -> None:
+        """Let who waits look again."""
+        with self._changed:
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Take nothing more; what is inside can still be taken. Wakes everybody who waits."""
@@ -82,6 +96,11 @@ class Mailbox:
         """Closed, and nothing left inside."""
         with self._changed:
             return self._closed and not self._items
+
+    @property
+    def waiting(self) -> int:
+        """How many parts are inside."""
+        return len(self._items)
 
     def _must_wait(self, item: Frame | MissedPart, policy: Policy) -> bool:
         if self._closed:
@@ -99,7 +118,9 @@ class Mailbox:
         elif policy is Policy.PART and self._pictures() >= self._capacity:
             self.dropped += 1
             detail = f"{self._capacity} parts were waiting already; slow the line down"
-            return MissedPart(frame.frame_id, frame.label, frame.captured_utc, Reason.OVERFLOW, detail)
+            return MissedPart(
+                frame.frame_id, frame.label, frame.captured_utc, Reason.OVERFLOW, detail, frame.trigger, frame.serial
+            )
         return frame
 
     def _pictures(self) -> int:

@@ -9,23 +9,36 @@ import signal
 import sys
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from edge_app import __version__
+from edge_app.answers import commands, told_to_systemd
 from edge_app.bundle import read_bundle
 from edge_app.cameras import FrameSource, KnowsTruth, opener
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
-from edge_app.config import StationConfig, check_config, read_config, state_folder
+from edge_app.config import CameraConfig, StationConfig, check_config, read_config, state_folder
+from edge_app.control import Command, ControlServer, default_path
+from edge_app.control_http import HttpControl
 from edge_app.errors import ConfigError
 from edge_app.mailbox import Policy
 from edge_app.records import Records
+from edge_app.rejects import outputs_of
+from edge_app.serials import BarcodeReader, SerialInbox
 from edge_app.slot import FixedSlot, ModelSlot, StoreSlot
-from edge_app.station import PartResult, State, Station
+from edge_app.states import PartResult, State
+from edge_app.station import Recipe, Station
+from edge_app.stations import Stations
 from edge_app.store import ModelStore
+from edge_app.systemd import Keepalive
 from edge_app.tally import Tally, verdict_line
+from edge_app.triggers import make_trigger
+from edge_app.upkeep import Upkeep
+from edge_app.watchdog import Watchdog
+from edge_app.workers import WorkerPool
 
 DEMO_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "demo.bundle"
 # As fast as it goes where somebody waits for the figures, at a pace one can follow where somebody looks on.
@@ -47,16 +60,20 @@ def command_run(arguments: argparse.Namespace) -> int:
         _check_display(arguments)
     tally = Tally()
     with contextlib.ExitStack() as stack:
-        build = _Build(config, arguments.parts, tally, stack)
+        build = _Build(config, arguments.parts, tally, stack, Watchdog(), arguments.config is not None)
         if config.headless:
             code = _run_headless(build)
         else:
             from edge_app.ui.app import run_screen
 
             # A line for each verdict where somebody waits for the parts asked for; a kiosk's log is spared them.
-            make_station = build.station if arguments.parts is None else build.station_that_tells
+            make_station = build.stations if arguments.parts is None else build.stations_that_tell
             code = run_screen(
-                make_station, parts=arguments.parts, screenshots=arguments.screenshots, fullscreen=config.fullscreen
+                make_station,
+                parts=arguments.parts,
+                screenshots=arguments.screenshots,
+                fullscreen=config.fullscreen,
+                watchdog=build.watchdog,
             )
     print(tally.table(), flush=True)
     return code
@@ -70,64 +87,127 @@ class _Build:
     max_parts: int | None
     tally: Tally
     stack: contextlib.ExitStack
+    watchdog: Watchdog
+    has_file: bool
 
-    def station(self, publish: Publish) -> Station:
-        """The station, which gives each result to the tally and to `publish`."""
-        slot = self._slot()
-        self.stack.callback(slot.close)
-        folder = self.config.records_dir or state_folder() / slot.inspector().bundle.manifest.product
-        records = Records(folder)
+    def stations(self, publish: Publish) -> Stations:
+        """A station for each camera; each result goes to the tally and to `publish`."""
+        config = self.config
+        cameras = config.each_camera
+        pool = WorkerPool(config.workers, config.threads)
+        self.stack.callback(pool.close)
+        slots: dict[tuple[Path | None, str | None], ModelSlot] = {}
+        for camera in cameras:
+            if (which := (camera.bundle, camera.product)) not in slots:
+                slots[which] = self._slot(camera, pool)
+                self.stack.callback(slots[which].close)
+        bundles = {slot.inspector().bundle.manifest.product for slot in slots.values()}
+        folder = config.records_dir or state_folder() / "+".join(sorted(bundles))
+        records = Records(folder, keep_good_share=config.keep_good_share, limits=config.retention.limits)
         self.stack.callback(records.close)
+        outputs = outputs_of(config.reject)
+        self.stack.callback(outputs.close)
 
         def count_and_publish(result: PartResult) -> None:
             self.tally.add(result)
             publish(result)
 
-        address = self.config.source or DEMO_SOURCE
-        station = Station(
-            open_source=self._open_source(address),
-            slot=slot,
-            records=records,
-            publish=count_and_publish,
-            max_parts=self.max_parts,
-            policy=Policy.PART if _paced(address) else None,
+        found = Stations(
+            [
+                Station(
+                    open_source=self._open_source(camera),
+                    slot=slots[camera.bundle, camera.product],
+                    records=records,
+                    publish=count_and_publish,
+                    max_parts=self.max_parts,
+                    policy=Policy.PART if _paced(camera.source or DEMO_SOURCE) else None,
+                    recipe=self._recipe(camera),
+                    outputs=[outputs],
+                    in_flight=config.workers,
+                    watchdog=self.watchdog,
+                    on_start=pool.begin_anew,
+                )
+                for camera in cameras
+            ]
         )
-        self.stack.callback(station.close)
-        return station
+        pool.on_give_up = found.fail
+        self.stack.callback(found.close)
+        _audit_start(records, config, slots.values())
+        self.stack.callback(Upkeep(records, found.fail).close)
+        self._open_control(commands(found, pool, outputs, folder))
+        keepalive = Keepalive(self.watchdog, lambda: told_to_systemd(found))
+        self.stack.callback(keepalive.close)
+        keepalive.ready()
+        return found
 
-    def station_that_tells(self, publish: Publish) -> Station:
-        """The station; each verdict is a line on the standard output too."""
+    def _open_control(self, known: Mapping[str, Command]) -> None:
+        """Let others ask; where nobody said at which place, a place that is taken does not stop the line."""
+        config = self.config
+        if config.control is not None or self.has_file:
+            try:
+                self.stack.callback(ControlServer(config.control or default_path(), known).close)
+            except ConfigError as error:
+                if config.control is not None:
+                    raise
+                print(f"edge-app: {error}; this station runs without it", file=sys.stderr)
+        if config.http_port is not None:
+            self.stack.callback(HttpControl(config.http_port, known).close)
+
+    def stations_that_tell(self, publish: Publish) -> Stations:
+        """The same; each verdict is a line on the standard output too."""
 
         def tell(result: PartResult) -> None:
             _print_verdict(result)
             publish(result)
 
-        return self.station(tell)
+        return self.stations(tell)
 
-    def _open_source(self, address: str) -> Callable[[], FrameSource]:
-        open_it = opener(address)
+    def _recipe(self, camera: CameraConfig) -> Recipe:
+        return Recipe(
+            name=camera.name,
+            area=camera.area,
+            trigger=make_trigger(camera.trigger, camera.area.region_in_frame),
+            reader=None if camera.barcode is None else BarcodeReader(camera.barcode.options),
+            inbox=SerialInbox(pattern=camera.barcode.pattern if camera.barcode else ""),
+            serial_required=camera.serial_required,
+            config_sha256=self.config.sha256,
+        )
+
+    def _open_source(self, camera: CameraConfig) -> Callable[[], FrameSource]:
+        open_it = opener(camera.source or DEMO_SOURCE, camera.camera)
 
         def open_and_ask() -> FrameSource:
             source = open_it()
             if isinstance(source, KnowsTruth):
-                self.tally.source = source
+                self.tally.sources[camera.name] = source
             return source
 
         return open_and_ask
 
-    def _slot(self) -> ModelSlot:
-        config = self.config
-        if config.bundle is not None:
-            bundle = read_bundle(config.bundle)
-            if config.product not in (None, bundle.manifest.product):
+    def _slot(self, camera: CameraConfig, pool: WorkerPool) -> ModelSlot:
+        if camera.bundle is not None:
+            bundle = read_bundle(camera.bundle)
+            if camera.product not in (None, bundle.manifest.product):
                 raise ConfigError(
-                    f"product is {config.product!r}, but {config.bundle} is for {bundle.manifest.product!r};"
+                    f"product is {camera.product!r}, but {camera.bundle} is for {bundle.manifest.product!r};"
                     " correct one of them"
                 )
-            return FixedSlot(bundle, config.threads)
-        if config.models_dir is None or config.product is None:
+            return FixedSlot(bundle, make=pool.load)
+        if self.config.models_dir is None or camera.product is None:
             raise ConfigError("no model: write product and models_dir in station.toml, or give --bundle FILE")
-        return StoreSlot(ModelStore(config.models_dir, config.product), config.threads)
+        return StoreSlot(ModelStore(self.config.models_dir, camera.product), make=pool.load)
+
+
+def _audit_start(records: Records, config: StationConfig, slots: Iterable[ModelSlot]) -> None:
+    """Write down what judges from now on, and with which settings, where that is not what was written last."""
+    now = {
+        "configuration": config.sha256,
+        "bundles": sorted({slot.inspector().bundle.bundle_id for slot in slots}),
+    }
+    if records.last_audited("start") != now:
+        records.audit(
+            "start", f"edge-app {__version__}", "the station started with another model or other settings", now
+        )
 
 
 def _settings(arguments: argparse.Namespace) -> StationConfig:
@@ -136,12 +216,13 @@ def _settings(arguments: argparse.Namespace) -> StationConfig:
         "source": arguments.source,
         "bundle": arguments.bundle,
         "records_dir": arguments.records,
+        "control": arguments.control,
         "headless": arguments.headless or None,
     }
     options = {key: value for key, value in given.items() if value is not None}
     if arguments.config is not None:
         config = read_config(arguments.config)
-        if config.source is None and "source" not in options:
+        if config.source is None and not config.cameras and "source" not in options:
             raise ConfigError(f'{arguments.config}: source is missing; write for example source = "camera:0"')
     else:
         watched = not arguments.headless and arguments.parts is None
@@ -178,13 +259,13 @@ def _run_headless(build: _Build) -> int:
             told.set()  # nobody reads on: end in good order
 
     with _signals(told) as received:
-        station = build.station(show)
-        station.start()
-        while not told.is_set() and not station.wait(timeout_s=0.2):
+        stations = build.stations(show)
+        stations.start()
+        while not told.is_set() and not stations.wait(timeout_s=0.2):
             pass
-        station.stop()
-        station.wait()
-    status = station.status()
+        stations.stop()
+        stations.wait()
+    status = stations.status()
     if status.state is State.ERROR:
         print(f"edge-app: {status.message}", file=sys.stderr)
         return EXIT_REFUSED

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 from edge_app.bundle import ModelBundle
+from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
 from edge_app.errors import BundleError, DataError
 from edge_app.inspector import Inspector, check_golden
 from edge_app.running import RunningReport
@@ -18,8 +20,62 @@ from edge_app.store import ModelStore
 _log = logging.getLogger(__name__)
 
 
+class Judge(Protocol):
+    """Judges frames with one bundle, in this process or in others: `InProcess`, `workers.RemoteModel`."""
+
+    @property
+    def bundle(self) -> ModelBundle:
+        """The bundle."""
+
+    @property
+    def device(self) -> str:
+        """What really runs the model."""
+
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+        """The verdict on one frame, as `Inspector.inspect` gives it."""
+
+    def submit(self, frame: Frame, area: Area = WHOLE_FRAME) -> Future[Inspection]:
+        """The same without waiting for it; the future never holds an exception."""
+
+    def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
+        """NO VERDICT on a frame, for a reason."""
+
+    def unload(self) -> None:
+        """Not needed any more, once what was submitted is judged. May be called twice."""
+
+
+Make = Callable[[ModelBundle], Judge]
+"""Gives a judge that has proved itself by its golden samples; raises BundleError."""
+
+
+class InProcess:
+    """An inspector as a judge, for one thread after the other: `submit` returns when the part is judged."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        self.bundle, self.device = inspector.bundle, inspector.device
+        self._inspector, self._lock = inspector, threading.Lock()
+
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+        """The verdict on one frame."""
+        with self._lock:
+            return self._inspector.inspect(frame, area)
+
+    def submit(self, frame: Frame, area: Area = WHOLE_FRAME) -> Future[Inspection]:
+        """The verdict as a future that has it already."""
+        future: Future[Inspection] = Future()
+        future.set_result(self.inspect(frame, area))
+        return future
+
+    def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
+        """NO VERDICT on a frame, for a reason."""
+        return self._inspector.no_verdict(frame, reason, detail)
+
+    def unload(self) -> None:
+        """Nothing to give back."""
+
+
 class ModelSlot(Protocol):
-    """Gives the inspector of the moment.
+    """Gives the judge of the moment.
 
     Attributes:
         notice: "" or one sentence for the screen.
@@ -27,8 +83,8 @@ class ModelSlot(Protocol):
 
     notice: str
 
-    def inspector(self) -> Inspector:
-        """The inspector for the next part; cheap. Called by the inspection thread between two parts."""
+    def inspector(self) -> Judge:
+        """What judges the next part; cheap. Called by the inspection thread between two parts."""
 
     def close(self) -> None:
         """Give everything back. May be called twice."""
@@ -39,84 +95,99 @@ class FixedSlot:
 
     Args:
         bundle: a verified bundle.
-        threads: threads of the interpreter.
+        threads: threads of the interpreter, where `make` is None.
+        make: gives the judge; None for one in this process.
 
     Raises:
         BundleError: the model cannot be loaded or a golden sample fails.
     """
 
-    def __init__(self, bundle: ModelBundle, threads: int = 1) -> None:
+    def __init__(self, bundle: ModelBundle, threads: int = 1, *, make: Make | None = None) -> None:
         self.notice = ""
-        self._inspector = ready_inspector(bundle, threads)
+        self._judge = (make or in_process(threads))(bundle)
 
-    def inspector(self) -> Inspector:
-        """The one inspector."""
-        return self._inspector
+    def inspector(self) -> Judge:
+        """The one judge."""
+        return self._judge
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Give the judge back."""
+        self._judge.unload()
 
 
 class StoreSlot:
     """The active bundle of a model store; follows when another becomes active.
 
     A thread watches the link. It has the new bundle proved in a throwaway process, loads it and runs its golden
-    samples, while parts are still judged by the old one; only then the next part gets the new one. When any of that
-    fails, the store goes back to the bundle that judges, and `notice` says so.
+    samples, while parts are still judged by the old one; only then the next part gets the new one, and the old one is
+    unloaded when that has happened. When any of that fails, the store goes back to the bundle that judges, and
+    `notice` says so.
 
     Args:
         store: where the active bundle lies.
-        threads: threads of the interpreter.
+        threads: threads of the interpreter, where `make` is None.
         poll_s: how often the link is read, seconds.
         prove: the self-test of an unpacked bundle; raises BundleError.
+        make: gives the judge of a bundle; None for one in this process.
 
     Raises:
         BundleError: neither the active nor the previous bundle can be used.
     """
 
     def __init__(
-        self, store: ModelStore, threads: int = 1, poll_s: float = 0.1, prove: Callable[[Path], None] = prove
+        self,
+        store: ModelStore,
+        threads: int = 1,
+        poll_s: float = 0.1,
+        prove: Callable[[Path], None] = prove,
+        *,
+        make: Make | None = None,
     ) -> None:
         self.notice = ""
-        self._store, self._threads, self._poll_s, self._prove = store, threads, poll_s, prove
+        self._store, self._poll_s, self._prove, self._make = store, poll_s, prove, make or in_process(threads)
         self._seen = store.active_id()
-        self._inspector = self._first_inspector()
+        self._judge = self._given = self._first_judge()
+        self._retired: list[Judge] = []
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="model-slot", daemon=True)
         self._watcher.start()
 
-    def inspector(self) -> Inspector:
-        """The inspector of the active bundle, or of the one before while the new one is not ready."""
-        return self._inspector
+    def inspector(self) -> Judge:
+        """The judge of the active bundle, or of the one before while the new one is not ready."""
+        self._given = self._judge
+        return self._given
 
     def close(self) -> None:
-        """Stop watching; a bundle being loaded is finished first."""
+        """Stop watching, give the judges back; a bundle being loaded is finished first."""
         if not self._closing.is_set():
             self._closing.set()
             self._watcher.join()
+            for judge in (*self._retired, self._judge):
+                judge.unload()
             self._store.forget_running()
 
-    def _first_inspector(self) -> Inspector:
+    def _first_judge(self) -> Judge:
         active, store = self._seen, self._store
         try:
             if active is None:
                 raise BundleError(f"{store.folder}: no bundle is active; use swap-model stage and swap-model activate")
-            inspector = ready_inspector(store.load(active), self._threads)
+            judge = self._make(store.load(active))
         except BundleError as error:
             previous = store.previous_id()
             if previous is None:
                 raise
             try:
-                inspector = ready_inspector(store.load(previous), self._threads)
+                judge = self._make(store.load(previous))
             except BundleError as second:
                 raise BundleError(f"{error}; nor can the previous one be used: {second}; stage a bundle") from second
-            self._go_back(inspector, active, str(error))
+            self._go_back(judge, active, str(error))
         else:
-            self._report(inspector, inspector.bundle.bundle_id)
-        return inspector
+            self._report(judge, judge.bundle.bundle_id)
+        return judge
 
     def _watch(self) -> None:
         while not self._closing.wait(self._poll_s):
+            self._unload_retired()
             active = self._store.active_id()
             if active is None or active == self._seen:
                 continue
@@ -124,30 +195,38 @@ class StoreSlot:
             try:
                 self._take(active)
             except BundleError as error:
-                self._go_back(self._inspector, active, str(error))
+                self._go_back(self._judge, active, str(error))
             except Exception as error:  # noqa: BLE001 - the top of this thread; the bundle that judges goes on
                 _log.exception("taking up %s", active)
-                self._go_back(self._inspector, active, f"{active}: {type(error).__name__}: {error}")
+                self._go_back(self._judge, active, f"{active}: {type(error).__name__}: {error}")
 
     def _take(self, bundle_id: str) -> None:
         bundle = self._store.load(bundle_id)
-        if bundle_id != self._inspector.bundle.bundle_id:
+        if bundle_id != self._judge.bundle.bundle_id:
             self._prove(self._store.folder / bundle_id)
-            self._inspector = ready_inspector(bundle, self._threads)
-        self._report(self._inspector, bundle_id)
+            new, old = self._make(bundle), self._judge
+            self._judge = new
+            self._retired.append(old)
+        self._report(self._judge, bundle_id)
 
-    def _go_back(self, inspector: Inspector, failed: str | None, why: str) -> None:
-        running = inspector.bundle.bundle_id
+    def _unload_retired(self) -> None:
+        # Until the next part asks for its judge, the last one may not have been submitted to the old one yet.
+        for judge in [judge for judge in self._retired if judge is not self._given]:
+            self._retired.remove(judge)
+            judge.unload()
+
+    def _go_back(self, judge: Judge, failed: str | None, why: str) -> None:
+        running = judge.bundle.bundle_id
         try:
             self._store.roll_back(failed=failed, to=running)
             # Not what the link says by now: if someone has activated another meanwhile, the watcher is to see it.
             self._seen = running
         except BundleError as error:
             why = f"{why}; {error}"
-        self._report(inspector, failed or "", why)
+        self._report(judge, failed or "", why)
 
-    def _report(self, inspector: Inspector, tried: str, why: str = "") -> None:
-        running = inspector.bundle.bundle_id
+    def _report(self, judge: Judge, tried: str, why: str = "") -> None:
+        running = judge.bundle.bundle_id
         self.notice = f"model {tried or '(none)'} cannot be used; back on {running}: {why}" if why else ""
         if why:
             _log.warning("%s", self.notice)
@@ -163,6 +242,11 @@ class StoreSlot:
             self._store.write_running(RunningReport.of_this_process(running, tried, why))
         except OSError as error:
             _log.warning("%s: what runs here cannot be told to swap-model (%s)", self._store.folder, error)
+
+
+def in_process(threads: int = 1) -> Make:
+    """Judges in this process, each interpreter on so many threads."""
+    return lambda bundle: InProcess(ready_inspector(bundle, threads))
 
 
 def ready_inspector(bundle: ModelBundle, threads: int = 1) -> Inspector:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import enum
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from edge_app.domain import Inspection, UInt8Array, utc_now
@@ -91,6 +92,9 @@ class PartResult:
         image_rgb: the inspected picture, uint8 (H, W, 3); None when there was none.
         latency_ms: from capture to the committed verdict.
         display_range: the heatmap's fixed scale, of the bundle that judged this part.
+        camera: its name, "" where there is one alone.
+        serial: the part's own number, "" when it has none.
+        trigger: what asked for it, "" where every picture is a part.
     """
 
     part_id: int
@@ -99,6 +103,9 @@ class PartResult:
     decided_utc: datetime
     latency_ms: float
     display_range: DisplayRange
+    camera: str = ""
+    serial: str = ""
+    trigger: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,11 @@ class StationStatus:
         camera_ok: whether the last attempt to get a picture gave one.
         dropped: pictures that were not inspected because a newer one, or too many, came.
         latency_median_ms: from capture to committed verdict, over the last few hundred pictures; 0 before the first.
+        name: of the camera, "" where there is one alone.
+        camera_settings: what the camera really took, as text by name.
+        frames_per_s: that the camera gives.
+        waiting: parts that were captured and are not recorded yet.
+        refused_triggers: since the start.
     """
 
     state: State
@@ -126,3 +138,8 @@ class StationStatus:
     latency_median_ms: float
     latency_p99_ms: float
     notice: str = ""
+    name: str = ""
+    camera_settings: Mapping[str, str] = field(default_factory=dict)
+    frames_per_s: float = 0.0
+    waiting: int = 0
+    refused_triggers: int = 0

@@ -21,11 +21,11 @@ class Tally:
     """Counts parts, and holds verdicts against the truth where the source knows it.
 
     Attributes:
-        source: set when the source knows what its parts really are; None otherwise.
+        sources: those that know what their parts really are, by their camera's name.
     """
 
     def __init__(self) -> None:
-        self.source: KnowsTruth | None = None
+        self.sources: dict[str, KnowsTruth] = {}
         self._verdicts: Counter[tuple[bool | None, Verdict]] = Counter()
         self._latencies_ms: list[float] = []
         self._inspect_ms: list[float] = []
@@ -36,8 +36,9 @@ class Tally:
         if self._first_verdict_s is None:
             self._first_verdict_s = process_age_s()
         inspection, normal = result.inspection, None
-        if self.source is not None and result.image_rgb is not None:
-            normal = self.source.defect_of(inspection.frame_id) is None
+        source = self.sources.get(result.camera)
+        if source is not None and result.image_rgb is not None:
+            normal = source.defect_of(inspection.frame_id) is None
         self._verdicts[normal, inspection.verdict] += 1
         if inspection.score is not None and len(self._latencies_ms) < _MILLISECONDS_KEPT:
             self._latencies_ms.append(result.latency_ms)
@@ -48,7 +49,7 @@ class Tally:
         by_verdict = {verdict: sum(self._of(normal, verdict) for normal in (True, False, None)) for verdict in Verdict}
         rows = [("parts", str(self._verdicts.total()))]
         rows += [(verdict.value, str(count)) for verdict, count in by_verdict.items()]
-        if self.source is not None:
+        if self.sources:
             rows.append(("overkill", self._share(True, Verdict.NG, "normal")))
             rows.append(("escape", self._share(False, Verdict.GOOD, "anomalous")))
         rows.append(("inspection", _spread(self._inspect_ms)))
@@ -71,8 +72,9 @@ def verdict_line(result: PartResult) -> str:
     inspection = result.inspection
     decided = result.decided_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     why = _why(inspection)
-    label = f"  {escape(inspection.label)}" if inspection.label else ""
-    return f"{result.part_id:6d}  {decided}  {inspection.verdict.value:<10}  {why}  {result.latency_ms:.1f} ms{label}"
+    words = [escape(word) for word in (result.camera, inspection.label, result.serial) if word]
+    line = f"{result.part_id:6d}  {decided}  {inspection.verdict.value:<10}  {why}  {result.latency_ms:.1f} ms"
+    return "  ".join([line, *words])
 
 
 def process_age_s() -> float | None:

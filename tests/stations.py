@@ -6,13 +6,13 @@ from pathlib import Path
 
 from edge_app.bundle import ModelBundle
 from edge_app.cameras import FrameSource, open_source
-from edge_app.domain import Frame, Inspection, UInt8Array, Verdict
+from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, UInt8Array, Verdict
 from edge_app.inspector import Inspector
 from edge_app.mailbox import Policy
 from edge_app.pictures import decode_picture
 from edge_app.records import Records
-from edge_app.slot import FixedSlot, ModelSlot
-from edge_app.station import PartResult, Station
+from edge_app.slot import FixedSlot, InProcess, Judge, ModelSlot
+from edge_app.station import PartResult, Recipe, Station
 
 
 def golden_picture(bundle: ModelBundle, verdict: Verdict) -> UInt8Array:
@@ -28,9 +28,9 @@ class SlowInspector(Inspector):
         super().__init__(bundle)
         self._delay_s = delay_s
 
-    def inspect(self, frame: Frame) -> Inspection:
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
         time.sleep(self._delay_s)
-        return super().inspect(frame)
+        return super().inspect(frame, area)
 
 
 class GivenSlot:
@@ -38,10 +38,10 @@ class GivenSlot:
 
     def __init__(self, inspector: Inspector) -> None:
         self.notice = ""
-        self._inspector = inspector
+        self._judge = InProcess(inspector)
 
-    def inspector(self) -> Inspector:
-        return self._inspector
+    def inspector(self) -> Judge:
+        return self._judge
 
     def close(self) -> None:
         pass
@@ -65,6 +65,8 @@ class RunningStation:
         slot: ModelSlot | None = None,
         max_parts: int | None = None,
         policy: Policy | None = None,
+        recipe: Recipe | None = None,
+        in_flight: int = 1,
         also: Callable[[PartResult], None] = lambda result: None,
     ) -> None:
         self.results: list[PartResult] = []
@@ -82,6 +84,8 @@ class RunningStation:
             publish=publish,
             max_parts=max_parts,
             policy=policy,
+            recipe=recipe,
+            in_flight=in_flight,
         )
 
     def __enter__(self) -> "RunningStation":

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from edge_app.cameras.settings import UNCHANGED, CameraSettings
 from edge_app.domain import Frame, MissedPart
 from edge_app.errors import ConfigError, did_you_mean
 
-ADDRESSES = "synthetic:, folder:DIR, video:FILE, camera:NUMBER, rtsp://..., http://..."
+if TYPE_CHECKING:
+    from edge_app.cameras.watched import Given
+
+__all__ = [
+    "ADDRESSES",
+    "UNCHANGED",
+    "CameraSettings",
+    "EndOfSourceError",
+    "FrameSource",
+    "KnowsTruth",
+    "direct_opener",
+    "open_source",
+    "opener",
+]
+
+ADDRESSES = (
+    "synthetic:, conveyor:, folder:DIR, watch:DIR, video:FILE, camera:NUMBER, picamera:NUMBER, aravis:NAME, "
+    "rtsp://..., http://..."
+)
 
 
 class EndOfSourceError(Exception):
@@ -23,10 +43,13 @@ class FrameSource(Protocol):
     Attributes:
         name: its address, for screen and records.
         live: True when the world goes on while nobody looks (a camera); False when it waits for us (a folder).
+        settings: what the camera really took, read back: name with unit -> text, such as "exposure_us" -> "2000" or
+            "asked 2000, took 1950"; empty where there is nothing to set.
     """
 
     name: str
     live: bool
+    settings: Mapping[str, str]
 
     def read(self, timeout_s: float) -> Frame | MissedPart | None:
         """The next frame, or None when there is none within the time.
@@ -48,7 +71,7 @@ class KnowsTruth(Protocol):
         """What is wrong with that part; None for a normal one."""
 
 
-def open_source(address: str) -> FrameSource:
+def open_source(address: str, settings: CameraSettings = UNCHANGED) -> FrameSource:
     """Open a source by its address.
 
     Raises:
@@ -56,56 +79,125 @@ def open_source(address: str) -> FrameSource:
         CameraError: the camera cannot be opened now; later it may.
         DataError: the folder or file cannot be used.
     """
-    return opener(address)()
+    return opener(address, settings)()
 
 
-def opener(address: str) -> Callable[[], FrameSource]:
+def opener(address: str, settings: CameraSettings = UNCHANGED) -> Callable[[], FrameSource]:
     """What opens a source. The address is checked now; the source's module is imported when it is opened.
+
+    A camera is opened in a process of its own, so that a driver that hangs or crashes takes nothing with it. A watched
+    folder remembers from one opening to the next which files it has given.
+
+    Args:
+        address: see `ADDRESSES`.
+        settings: what is asked of a camera; where there is no camera nothing is set.
+
+    Raises:
+        ConfigError: no such kind of address, or an impossible option in it.
+    """
+    open_it = direct_opener(address, settings)
+    return (lambda: _process(address, settings)) if _kind(address) in _CAMERAS else open_it
+
+
+def direct_opener(address: str, settings: CameraSettings = UNCHANGED) -> Callable[[], FrameSource]:
+    """The same, but a camera too is opened in this process: what its own process does.
 
     Raises:
         ConfigError: no such kind of address, or an impossible option in it.
     """
     kind, colon, rest = address.partition(":")
-    if kind == "synthetic":
-        return _synthetic(rest)
+    if kind in _DRAWN:
+        return _drawn(kind, rest)
     if kind == "folder" and rest:
         return lambda: _folder(Path(rest))
+    if kind == "watch" and rest:
+        return _watched(Path(rest))
     if kind == "video" and rest:
-        return lambda: _opencv(address, rest)
-    if kind == "camera" and rest.isascii() and rest.isdigit() and len(rest) < 5:
-        return lambda: _opencv(address, int(rest))
+        return lambda: _opencv(address, rest, settings)
+    if kind == "camera" and _is_number(rest):
+        return lambda: _opencv(address, int(rest), settings)
+    if kind == "picamera" and _is_number(rest):
+        return lambda: _picamera(address, int(rest), settings)
+    if kind == "aravis" and rest:
+        return lambda: _aravis(address, rest, settings)
     if kind in _STREAMS and rest.startswith("//") and len(rest) > 2:
-        return lambda: _opencv(address, address)
+        return lambda: _opencv(address, address, settings)
     guess = did_you_mean(kind, _KINDS) if colon and kind not in _KINDS else ""
     raise ConfigError(f"source {address!r} is not an address{guess or f'; write one of {ADDRESSES}'}")
 
 
 _STREAMS = ("rtsp", "rtsps", "http", "https")
-_KINDS = ("synthetic", "folder", "video", "camera", *_STREAMS)
-_SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "seed": ("seed", int),
-    "interval_ms": ("interval_ms", float),
-    "first": ("start", int),
-    "parts": ("limit", int),
-    "defect_share": ("defect_share", float),
-    "defect": ("defect", str),
+_CAMERAS = ("camera", "picamera", "aravis", *_STREAMS)
+_DRAWN = ("synthetic", "conveyor")
+_KINDS = (*_DRAWN, "folder", "watch", "video", *_CAMERAS)
+
+
+def _number(read: type[int] | type[float], lowest: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = read(text)
+        if not lowest <= value < 2**31:
+            raise ValueError(f"{text} is out of range")
+        return value
+
+    return number
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", text)
+    if found is None or min(int(side) for side in found.groups()) < 16:
+        raise ValueError(f"{text} is not a size")
+    return int(found[1]), int(found[2])
+
+
+# Option -> what the source calls it, what reads it, and what to write.
+_OPTIONS: dict[str, dict[str, tuple[str, Callable[[str], Any], str]]] = {
+    "synthetic": {
+        "seed": ("seed", _number(int, 0), "a number from 0"),
+        "interval_ms": ("interval_ms", _number(float, 0), "a number from 0"),
+        "first": ("start", _number(int, 0), "a number from 0"),
+        "parts": ("limit", _number(int, 0), "a number from 0"),
+        "defect_share": ("defect_share", _number(float, 0), "a number from 0"),
+        "defect": ("defect", str, "a defect"),
+    },
+    "conveyor": {
+        "seed": ("seed", _number(int, 0), "a number from 0"),
+        "speed_px_s": ("speed_px_s", _number(float, 1), "a number from 1"),
+        "parts": ("parts", _number(int, 1), "a number from 1"),
+        "interval_ms": ("interval_ms", _number(float, 1), "a number from 1"),
+        "size": ("size", _size, "width and height from 16 to 9999"),
+    },
 }
+_EXAMPLES = {"size": "640x400"}
 
 
-def _synthetic(rest: str) -> Callable[[], FrameSource]:
+def _kind(address: str) -> str:
+    return address.partition(":")[0]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 5
+
+
+def _drawn(kind: str, rest: str) -> Callable[[], FrameSource]:
     options: dict[str, Any] = {}
+    known = _OPTIONS[kind]
     for key, text in urllib.parse.parse_qsl(rest.removeprefix("?"), keep_blank_values=True):
-        if key not in _SYNTHETIC_OPTIONS:
-            raise ConfigError(f"source: unknown option {key!r}{did_you_mean(key, _SYNTHETIC_OPTIONS)}")
-        name, read = _SYNTHETIC_OPTIONS[key]
+        if key not in known:
+            raise ConfigError(f"source: unknown option {key!r}{did_you_mean(key, known)}")
+        name, read, what = known[key]
         try:
             options[name] = read(text)
         except ValueError:
-            raise ConfigError(f"source: {key} is {text!r}; write a number, as in synthetic:?{key}=7") from None
-        if read is not str and not 0 <= options[name] < 2**31:
-            raise ConfigError(f"source: {key} is {text!r}; write a number from 0")
+            example = f"{kind}:?{key}={_EXAMPLES.get(key, '7')}"
+            raise ConfigError(f"source: {key} is {text!r}; write {what}, as in {example}") from None
+    if "size" in options:
+        options["width"], options["height"] = options.pop("size")
 
     def open_line() -> FrameSource:
+        if kind == "conveyor":
+            from edge_app.cameras.conveyor import Conveyor
+
+            return Conveyor(**options)
         from edge_app.cameras.synthetic import SyntheticLine
 
         return SyntheticLine(**options)
@@ -119,7 +211,36 @@ def _folder(folder: Path) -> FrameSource:
     return FolderSource(folder)
 
 
-def _opencv(name: str, target: str | int) -> FrameSource:
+def _watched(folder: Path) -> Callable[[], FrameSource]:
+    given: dict[bytes, Given] = {}
+
+    def open_folder() -> FrameSource:
+        from edge_app.cameras.watched import WatchedFolder
+
+        return WatchedFolder(folder, given)
+
+    return open_folder
+
+
+def _opencv(name: str, target: str | int, settings: CameraSettings) -> FrameSource:
     from edge_app.cameras.opencv import OpenCvSource
 
-    return OpenCvSource(name, target)
+    return OpenCvSource(name, target, settings)
+
+
+def _picamera(name: str, number: int, settings: CameraSettings) -> FrameSource:
+    from edge_app.cameras.picamera import PiCameraSource
+
+    return PiCameraSource(name, number, settings)
+
+
+def _aravis(name: str, camera: str, settings: CameraSettings) -> FrameSource:
+    from edge_app.cameras.aravis import AravisSource
+
+    return AravisSource(name, camera, settings)
+
+
+def _process(address: str, settings: CameraSettings) -> FrameSource:
+    from edge_app.cameras.process import ProcessSource
+
+    return ProcessSource(address, settings)

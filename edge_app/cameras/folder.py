@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from edge_app.cameras import EndOfSourceError
@@ -26,6 +27,7 @@ class FolderSource:
 
     def __init__(self, folder: Path) -> None:
         self.name = f"folder:{folder}"
+        self.settings: Mapping[str, str] = {}
         self._folder = folder
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder; check the source's path")
@@ -51,8 +53,7 @@ class FolderSource:
             raise EndOfSourceError
         frame_id, path = self._next, self._paths[self._next]
         self._next += 1
-        # A name may hold bytes that are not UTF-8; in a label they are written out.
-        label = os.fsencode(path.relative_to(self._folder)).decode("utf-8", "backslashreplace")
+        label = printable(path.relative_to(self._folder))
         try:
             return Frame(read_picture(path), frame_id, time.monotonic(), utc_now(), label)
         except DataError as error:
@@ -61,3 +62,8 @@ class FolderSource:
     def close(self) -> None:
         """Give no more pictures."""
         self._closed = True
+
+
+def printable(path: Path) -> str:
+    """A path as a label: a name may hold bytes that are not UTF-8; they are written out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -66,6 +67,7 @@ class SyntheticLine:
         defect: str | None = None,
     ) -> None:
         self.name = f"synthetic:?seed={seed}"
+        self.settings: Mapping[str, str] = {}
         self._seed, self._defect_share, self._defect = seed, defect_share, defect
         self._interval_s = interval_ms / 1000.0
         self._next = start

@@ -18,26 +18,31 @@ from PyQt5.QtWidgets import QApplication
 
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.domain import Verdict
-from edge_app.station import PartResult, State, Station, StationStatus
+from edge_app.states import PartResult, State, StationStatus
+from edge_app.stations import Stations
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.main_window import MainWindow
 from edge_app.ui.words import RUNNING_STATES
+from edge_app.watchdog import Watchdog
 
 SIZES = (QSize(1280, 800), QSize(800, 480))
 # What such panels really have: 10.1 and 7 inches. A screenshot shows the sizes that an operator meets.
 PANEL_DPI = {1280: 149.0, 800: 133.0}
+# A screen that does not draw for so long hangs.
+_SILENT_LIMIT_S, _BEAT_MS = 10.0, 500
 _LINGER_MS = 300  # after the last part, so that it is seen to be drawn
 
 _log = logging.getLogger(__name__)
 
 
 def run_screen(
-    make_station: Callable[[Callable[[PartResult], None]], Station],
+    make_station: Callable[[Callable[[PartResult], None]], Stations],
     *,
     parts: int | None,
     screenshots: Path | None,
     fullscreen: bool = False,
+    watchdog: Watchdog | None = None,
 ) -> int:
     """Show the screen until it is closed, interrupted, or the asked number of parts is done.
 
@@ -46,6 +51,7 @@ def run_screen(
         parts: end by itself after so many parts; None runs until it is closed.
         screenshots: folder for pictures of the screen at the end: last NG and last GOOD, in both sizes.
         fullscreen: without a frame, over the whole screen.
+        watchdog: sees whether the screen moves.
 
     Returns:
         the exit code: 0 done, 4 when the station ended in Error, 130 interrupted with Ctrl-C.
@@ -61,6 +67,10 @@ def run_screen(
     bridge = StationBridge(make_station)
     window = MainWindow(bridge)
     ending = _Ending(app, bridge, parts)
+    watched = (watchdog or Watchdog()).register("screen", _SILENT_LIMIT_S)
+    beat = QTimer(window, interval=_BEAT_MS)
+    beat.timeout.connect(watched.beat)
+    beat.start()
     last: dict[Verdict, PartResult] = {}
     bridge.part_shown.connect(lambda result: last.update({result.inspection.verdict: result}))
     bridge.ng_found.connect(lambda results: last.update({Verdict.NG: results[-1]}))
@@ -76,6 +86,7 @@ def run_screen(
             if screenshots is not None:
                 save_screenshots(bridge, window, last, screenshots)
     finally:
+        watched.done()
         window.close()
         bridge.close()
     return ending.code

@@ -12,7 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from edge_app.domain import Verdict
-from edge_app.station import PartResult, Station
+from edge_app.states import PartResult
+from edge_app.station import Station
+from edge_app.stations import Stations
 
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
@@ -36,7 +38,7 @@ class StationBridge(QObject):
     status_changed = pyqtSignal(object)  # StationStatus
     _woken = pyqtSignal()
 
-    def __init__(self, make_station: Callable[[Callable[[PartResult], None]], Station]) -> None:
+    def __init__(self, make_station: Callable[[Callable[[PartResult], None]], Station | Stations]) -> None:
         super().__init__()
         self._lock = threading.Lock()
         self._latest: PartResult | None = None

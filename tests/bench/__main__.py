@@ -13,7 +13,8 @@ from tests.bench.cells import machine
 OUT = Path("build/bench")
 # Quick ones first: each module has run(out: Path) -> dict with "markdown" and its figures.
 BENCHES = (
-    "speed", "demo_line", "tables", "digits", "few", "contaminated", "disturbed", "calibration", "flagship", "classic"
+    "speed", "workers", "demo_line", "health", "presence", "tables", "digits", "few", "contaminated", "disturbed",
+    "calibration", "flagship", "classic",
 )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class HandFedLine:
     def __init__(self, live: bool) -> None:
         self.name, self.live, self.plugged = "hand-fed:", live, True
         self._waiting: queue.SimpleQueue[UInt8Array] = queue.SimpleQueue()
-        self._next_id = 0
+        self._next_id, self.settings = 0, {}
 
     def feed(self, *pictures: UInt8Array) -> None:
         for picture in pictures:

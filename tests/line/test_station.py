@@ -22,6 +22,7 @@ from edge_app.inspector import Inspector
 from edge_app.mailbox import Policy
 from edge_app.pictures import read_picture
 from edge_app.station import Counters, PartResult, State
+from edge_app.triggers import Answer
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_stop_finishes_the_parts_in_hand_and_start_goes_on_with_the_next(bundle:
     with RunningStation(bundle, f"folder:{parts}", None, slot=slot) as run:
         run.station.start()
         assert not run.station.start(), "it runs already"
-        assert not run.station.trigger(), "it is busy"
+        assert run.station.trigger() is Answer.NOT_NOW, "it judges every part"
         assert wait_until(lambda: len(run.results) >= 2, 10)
         run.station.stop()
         assert run.station.wait(10)
@@ -115,7 +116,7 @@ def test_each_trigger_judges_one_part(bundle: ModelBundle, parts: Path) -> None:
     slot = GivenSlot(SlowInspector(bundle, 0.02))
     with RunningStation(bundle, f"folder:{parts}", None, slot=slot) as run:
         for number in range(3):
-            assert run.station.trigger()
+            assert run.station.trigger() is Answer.ACCEPTED
             states.append(run.station.status().state)
             assert run.station.wait(10)
             assert len(run.results) == number + 1
@@ -182,10 +183,10 @@ def test_a_source_that_cannot_be_used_is_an_error_that_start_can_leave(bundle: M
 @pytest.mark.allow_warnings
 def test_an_unexpected_error_is_state_error_and_no_part_is_good(bundle: ModelBundle, parts: Path) -> None:
     class Broken(SlowInspector):
-        def inspect(self, frame):
+        def inspect(self, frame, area):
             if frame.frame_id == 1:
                 raise ZeroDivisionError("a defect of the program")
-            return super().inspect(frame)
+            return super().inspect(frame, area)
 
     with RunningStation(bundle, f"folder:{parts}", None, slot=GivenSlot(Broken(bundle, 0.0))) as run:
         run.station.start()

@@ -1,11 +1,23 @@
 """station.toml: what is right is taken, what is wrong is named."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from edge_app.config import StationConfig, parse_config, read_config, state_folder
+from edge_app.cameras import CameraSettings
+from edge_app.config import (
+    BarcodeConfig,
+    CameraConfig,
+    RetentionConfig,
+    StationConfig,
+    parse_config,
+    read_config,
+    state_folder,
+)
+from edge_app.domain import Box
 from edge_app.errors import ConfigError
+from edge_app.triggers import TriggerOptions
 
 PATH = Path("/etc/kensa/station.toml")
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "station.example.toml"
@@ -24,7 +36,18 @@ def test_the_example_is_valid_and_names_every_key() -> None:
     config = read_config(EXAMPLE)
     assert config.source == "camera:0"
     text = EXAMPLE.read_text()
-    assert [key for key in StationConfig.model_fields if f"{key} = " not in text] == []
+    models = (StationConfig, CameraConfig, CameraSettings, TriggerOptions, BarcodeConfig, RetentionConfig)
+    named = [f"{key} = " in text or f"[{key}]" in text for model in models for key in model.model_fields]
+    assert all(named)
+    # What is commented out is valid as well; one bundle or a store, one camera or several.
+    single, _, several = text.replace("# bundle = ", "# or ").partition("# More than one camera")
+    shown = re.sub(r"^# (\w+ += .*)$", r"\1", single, flags=re.MULTILINE).replace("# [barcode]", "[barcode]")
+    assert "[[cameras]]" in several
+    both = parse_config(shown.encode(), EXAMPLE)
+    assert both.area.region_in_frame == Box(100, 50, 800, 600)
+    assert both.camera.exposure_us == 2000
+    assert both.barcode is not None
+    assert both.barcode.options.region_in_frame == Box(0, 0, 300, 300)
 
 
 def test_relative_paths_are_relative_to_the_file() -> None:
@@ -35,7 +58,7 @@ def test_relative_paths_are_relative_to_the_file() -> None:
 
 def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
     assert "unknown key 'tread'; did you mean 'threads'?" in refused("tread = 1")
-    assert "unknown key 'xyz'; known are product, models_dir" in refused("xyz = 1")
+    assert "unknown key 'xyz'; known are name, product, bundle" in refused("xyz = 1")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +76,22 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
         ("source = 'camra:0'", "did you mean 'camera'?"),
         ("source = 0", "source: 0 cannot be used; write an address"),
         ("[source]\nx = 1", "source: {'x': 1} cannot be used"),
+        ("trigger = 3", "trigger: 3 cannot be used; write a table [trigger]"),
+        ("[trigger]\nmod = 'timer'", "unknown key 'trigger.mod'; did you mean 'mode'?"),
+        ("[trigger]\nmode = 'time'", "trigger.mode: 'time' cannot be used"),
+        ("[camera]\nexposure = 3", "unknown key 'camera.exposure'; did you mean 'exposure_us'?"),
+        ("[retention]\nkeep_good_days = -1.0", "retention.keep_good_days: -1.0 cannot be used; write days"),
+        ("[barcode]\npattern = '('", "the serial's pattern"),
+        ("[barcode]\nformats = ['QR']", "unknown format of code 'QR'"),
+        ("region = [0, 0, 0, 5]", "region[2]: 0 cannot be used; write left, top"),
+        ("ignore = [[[0, 0], [1, 1]]]", "ignore[0]: [[0, 0], [1, 1]] cannot be used; write a list of polygons"),
+        ("reject = ['ftp://x']", "reject: 'ftp://x' is not an address"),
+        ("http_port = 80", "http_port: 80 cannot be used; write a port"),
+        ("source = 'camera:0'\n[[cameras]]\nname = 'a'\nsource = 'camera:1'", "source stands beside [[cameras]]"),
+        ("[[cameras]]\nname = 'a'", "source is missing in one"),
+        ("[[cameras]]\nsource = 'camera:1'", "each needs a name of its own"),
+        ("[[cameras]]\nname = 'a'\nsorce = 'camera:1'", "unknown key 'cameras[0].sorce'; did you mean 'source'?"),
+        ("[[cameras]]\nname = 'a'\nsource = 'camera:1'\ntrigger.line = 2.0", "cameras[0].trigger.line: 2.0 cannot"),
         ("threads = ", "not valid TOML"),
         ("source = 'camera:0", "not valid TOML"),
         ("threads = 1\nthreads = 2", "not valid TOML"),
@@ -78,3 +117,30 @@ def test_the_state_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert state_folder() == tmp_path / ".local" / "state" / "kensa"
+
+
+def test_several_cameras_share_what_the_top_says() -> None:
+    text = b"""
+    product = "flange"
+    [[cameras]]
+    name = "left"
+    source = "camera:0"
+    trigger.mode = "on_demand"
+    [[cameras]]
+    name = "right"
+    source = "camera:1"
+    bundle = "nut.bundle"
+    """
+    config = parse_config(text, PATH)
+    left, right = config.each_camera
+    assert (left.product, left.bundle, left.trigger.mode) == ("flange", None, "on_demand")
+    assert (right.product, right.bundle, right.trigger.mode) == (None, Path("/etc/kensa/nut.bundle"), "continuous")
+    [alone] = parse_config(b'source = "camera:2"\nregion = [1, 2, 3, 4]', PATH).each_camera
+    assert (alone.name, alone.source, alone.area.region_in_frame) == ("", "camera:2", Box(1, 2, 3, 4))
+
+
+def test_the_digest_tells_settings_apart() -> None:
+    one, same, other = (
+        parse_config(text, PATH) for text in (b"threads = 1", b"# a remark\nthreads = 1", b"threads = 2")
+    )
+    assert one.sha256 == same.sha256 != other.sha256

@@ -3,15 +3,19 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 from bundles import golden_frame, remade, successor, written, wrong_score
 
 from edge_app.bundle import ModelBundle, read_bundle
+from edge_app.domain import Area, Box, Reason, Verdict
 from edge_app.errors import BundleError
-from edge_app.slot import FixedSlot, StoreSlot
+from edge_app.inspector import Inspector
+from edge_app.slot import FixedSlot, InProcess, Judge, StoreSlot
 from edge_app.store import ModelStore
+from edge_app.workers import WorkerPool
 
 
 def untested(_folder: Path) -> None:
@@ -36,6 +40,13 @@ def store(tmp_path: Path, first: ModelBundle, second: ModelBundle) -> ModelStore
         store.stage(written(bundle, tmp_path / f"{name}.bundle"), prove=untested)
     store.activate(first.bundle_id)
     return store
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    pool = WorkerPool(2)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture
@@ -74,6 +85,29 @@ def test_fixed_slot_gives_the_same_inspector(first: ModelBundle) -> None:
     slot.close()
 
 
+def test_a_judge_in_this_process_gives_what_the_inspector_gives(first: ModelBundle) -> None:
+    inspector = Inspector(first)
+    judge: Judge = InProcess(inspector)
+    assert (judge.bundle, judge.device) == (first, inspector.device)
+    frame, area = golden_frame(first, first.manifest.golden[-1].file), Area(Box(0, 0, 300, 300))
+    score = inspector.inspect(frame).score
+    assert judge.inspect(frame).score == judge.submit(frame).result(timeout=0).score == score
+    in_area = inspector.inspect(frame, area).score
+    assert judge.inspect(frame, area).score == judge.submit(frame, area).result(timeout=0).score == in_area != score
+    assert judge.no_verdict(frame, Reason.FROZEN, "twice").detail == "twice"
+    judge.unload()
+
+
+def test_fixed_slot_gives_its_judge_back(pool: WorkerPool, first: ModelBundle) -> None:
+    slot = FixedSlot(first, make=pool.load)
+    frame = golden_frame(first, first.manifest.golden[0].file)
+    assert slot.inspector().submit(frame).result(timeout=10).score == Inspector(first).inspect(frame).score
+    assert pool.status().bundles == (first.bundle_id,)
+    slot.close()
+    slot.close()
+    until(lambda: pool.status().bundles == ())
+
+
 def test_fixed_slot_refuses_a_bundle_that_fails_its_golden_samples(first: ModelBundle) -> None:
     with pytest.raises(BundleError, match="golden self-test gives a wrong result"):
         FixedSlot(wrong_score(first))
@@ -110,6 +144,45 @@ def test_store_slot_follows_there_and_back(
     until(lambda: judges_with(slot) == first.bundle_id)
     assert slot.inspector().inspect(frame).score == score
     assert slot.notice == ""
+
+
+def test_no_part_is_lost_while_processes_change_their_bundle(
+    open_slot: Callable[..., StoreSlot], store: ModelStore, first: ModelBundle, second: ModelBundle, pool: WorkerPool
+) -> None:
+    slot = open_slot(make=pool.load, prove=untested)
+    frame = golden_frame(first, first.manifest.golden[-1].file)
+    scores = {bundle.bundle_id: Inspector(bundle).inspect(frame).score for bundle in (first, second)}
+    inspections = [slot.inspector().inspect(frame)]
+    for target in (second, first):
+        store.activate(target.bundle_id)
+        deadline_s = time.monotonic() + 20
+        while inspections[-1].bundle_id != target.bundle_id:
+            assert time.monotonic() < deadline_s, "it never came"
+            pair = [slot.inspector().submit(frame) for _ in range(2)]
+            inspections += [future.result(timeout=10) for future in pair]
+        until(lambda target=target: pool.status().bundles == (target.bundle_id,))  # type: ignore[misc]
+    assert all(found.verdict is not Verdict.NO_VERDICT for found in inspections)
+    assert all(found.score == scores[found.bundle_id] for found in inspections), "the bundle it names, bit for bit"
+    changes = [bundle_id for bundle_id, _ in groupby(found.bundle_id for found in inspections)]
+    assert changes == [first.bundle_id, second.bundle_id, first.bundle_id]
+    slot.close()
+    until(lambda: pool.status().bundles == ())
+    assert pool.status().restarts == 0
+
+
+def test_the_old_bundle_stays_until_the_next_part_has_the_new_one(
+    open_slot: Callable[..., StoreSlot], store: ModelStore, first: ModelBundle, second: ModelBundle, pool: WorkerPool
+) -> None:
+    slot = open_slot(make=pool.load, prove=untested)
+    frame = golden_frame(first, first.manifest.golden[0].file)
+    old = slot.inspector()
+    store.activate(second.bundle_id)
+    until(lambda: store.read_running().bundle_id == second.bundle_id)  # type: ignore[union-attr]
+    time.sleep(0.2)
+    assert pool.status().bundles == tuple(sorted([first.bundle_id, second.bundle_id]))
+    assert old.submit(frame).result(timeout=10).bundle_id == first.bundle_id
+    assert judges_with(slot) == second.bundle_id
+    until(lambda: pool.status().bundles == (second.bundle_id,))
 
 
 def test_old_bundle_judges_while_the_new_one_is_tested(

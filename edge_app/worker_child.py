@@ -1,0 +1,120 @@
+"""The process that runs models for a station, apart from it: what crashes or hangs a model ends here.
+
+`worker_process` starts it. It has two channels to its parent: parts come on the one, on the main thread; on the other,
+bundles to load, which parts need not wait for. It ends with its parent, however that ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import cv2
+
+from edge_app.bundle import verify_bundle
+from edge_app.domain import WHOLE_FRAME, Frame
+from edge_app.errors import KensaError
+from edge_app.inspector import Inspector, check_golden
+from edge_app.slot import ready_inspector
+from edge_app.worker_channel import Channel
+
+_PR_SET_PDEATHSIG = 1
+
+_log = logging.getLogger(__name__)
+
+
+def serve_parts(channel: Channel, inspectors: dict[str, Inspector]) -> None:
+    """Judge what comes until the parent closes: ("inspect", bundle_id, frame's fields, area), ("golden", bundle_id).
+
+    An unexpected error is not caught: the process ends, the part is NO VERDICT, and another process takes over.
+    """
+    while True:
+        try:
+            (what, bundle_id, *rest), image_rgb = channel.receive()
+        except (EOFError, ConnectionError):
+            return
+        inspector = inspectors[bundle_id]
+        if what == "golden":
+            channel.send(_answer(partial(check_golden, inspector)))
+            continue
+        fields, area = rest
+        assert image_rgb is not None
+        frame = Frame(image_rgb=image_rgb, **fields)
+        channel.send(("done", inspector.inspect(frame) if area == WHOLE_FRAME else inspector.inspect(frame, area)))
+
+
+def serve_bundles(channel: Channel, inspectors: dict[str, Inspector], threads: int) -> None:
+    """Load and forget bundles until the parent closes: ("load", manifest_bytes, files), ("unload", bundle_id)."""
+    while True:
+        try:
+            (what, *rest), _ = channel.receive()
+        except (EOFError, ConnectionError):
+            return
+        if what == "unload":
+            inspectors.pop(rest[0], None)
+            channel.send(("done", None))
+            continue
+        manifest_bytes, files = rest
+        channel.send(_answer(partial(_load, manifest_bytes, files, inspectors, threads)))
+
+
+def _load(
+    manifest_bytes: bytes, files: dict[str, bytes], inspectors: dict[str, Inspector], threads: int
+) -> tuple[str, float]:
+    """Make a proved inspector; what really runs it, and about how long a part takes, seconds."""
+    bundle = verify_bundle(manifest_bytes, files)
+    started_s = time.perf_counter()
+    inspector = ready_inspector(bundle, threads)
+    took_s = time.perf_counter() - started_s
+    inspectors[bundle.bundle_id] = inspector
+    return inspector.device, took_s / max(len(bundle.manifest.golden), 1)
+
+
+def _answer(work: Callable[[], object]) -> tuple[str, object]:
+    try:
+        return "done", work()
+    except KensaError as error:
+        return "refused", str(error)
+    except Exception as error:  # noqa: BLE001 - the top of this process for all that is not a part
+        _log.exception("a model's process could not do what it was asked")
+        return "refused", f"{type(error).__name__}: {error}"
+
+
+def main(argv: list[str]) -> int:
+    """Serve both channels, given by their descriptors, until the parent is gone."""
+    parts_fd, bundles_fd, parent_pid, threads = map(int, argv)
+    _end_with(parent_pid)
+    # Who stops a whole station stops this process too; parts in hand would then look like a model that crashes.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a model that crashes again and again must not fill the disk
+    faulthandler.enable()
+    sys.setswitchinterval(5e-4)  # a part is not to wait long for the lock of a thread that loads a bundle
+    cv2.setNumThreads(threads)
+    inspectors: dict[str, Inspector] = {}
+    bundles = Channel(socket.socket(fileno=bundles_fd), keeps=False)
+    threading.Thread(target=serve_bundles, args=(bundles, inspectors, threads), name="bundles", daemon=True).start()
+    serve_parts(Channel(socket.socket(fileno=parts_fd)), inspectors)
+    return 0
+
+
+def _end_with(parent_pid: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    if os.getppid() != parent_pid:  # it ended before it was watched
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
