@@ -125,6 +125,8 @@ class Capture:
         silent_s = time.monotonic() - self._last_sign_s
         if self.live and silent_s > LOST_AFTER_S:
             self._lose(f"{self.name}: no picture for {silent_s:.1f} s; check camera and cable")
+            for part in self._trigger.expired(time.monotonic()):
+                self._mailbox.put(part, Policy.PART)
             if self._stop.is_set():
                 self._mailbox.close()
 
@@ -201,5 +203,6 @@ class Capture:
             part = MissedPart(self._next_id, "", utc_now(), Reason.CAMERA_LOST, detail)
         if was_ok:
             _log.info("camera lost: %s", detail)
-            # A loss is no picture, so no policy can drop it.
-            self._mailbox.put(part, Policy.PART)
+            # A loss is no picture, so no policy can drop it. Other triggers say themselves whose picture is missing.
+            if isinstance(self._trigger, EveryFrame):
+                self._mailbox.put(part, Policy.PART)

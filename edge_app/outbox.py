@@ -104,12 +104,12 @@ class Outbox(abc.ABC):
         self._thread.start()
 
     def send(self, result: PartResult) -> None:
-        """Have a verdict delivered; returns at once. Call it when the verdict is recorded, from one thread."""
+        """Have a verdict delivered; returns at once. Call it when the verdict is recorded; from any thread."""
         with self._changed:
             key = f"{self._record_id}-{result.part_id}"
             if result.part_id > self._highest_id:
                 self._highest_id = result.part_id
-            else:  # not recorded, or numbered anew after the record was damaged
+            else:  # not recorded, numbered anew after the record was damaged, or overtaken by another camera's
                 self._unnumbered += 1
                 key += f"-{self._unnumbered}"
             verdict = result.inspection.verdict

@@ -14,10 +14,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 
 from edge_app.domain import UInt8Array
 from edge_app.errors import DataError
+from edge_app.wholeness import check_png, padded_jpeg
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 100_000_000
@@ -57,11 +58,14 @@ def read_picture(path: Path | str | bytes) -> UInt8Array:
             if found.st_size > MAX_FILE_BYTES:
                 raise DataError(f"larger than {MAX_FILE_BYTES >> 20} MiB; make it smaller")
             with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(MAX_FILE_BYTES)
+                # No more than there is: as many bytes as are asked for are reserved beforehand.
+                data = file.read(found.st_size)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})") from error
+    except MemoryError as error:
+        raise DataError("needs more memory than there is; make it smaller") from error
     return decode_picture(data)
 
 
@@ -77,6 +81,7 @@ def decode_picture(data: bytes) -> UInt8Array:
                 image.verify()  # PNG: all checksums, to the end of the file
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 image.load()
+                _check_whole(image, data)
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except DataError:
         raise
@@ -98,6 +103,21 @@ def _check_header(image: ImageFile.ImageFile) -> None:
         raise DataError(
             f"pixel format {raw_modes[0] if raw_modes else image.mode} is not 8 bits a channel; save it as 8 bit"
         )
+
+
+def _check_whole(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Refuse a decoded picture of which the decoder made up a part."""
+    if image.format == "PNG":
+        check_png(data)
+    elif image.format in ("JPEG", "MPO"):
+        with Image.open(io.BytesIO(padded_jpeg(data)), formats=("JPEG",)) as again:
+            if ImageChops.difference(image, again).getbbox(alpha_only=False):
+                raise DataError("truncated picture (its data ends early)")
+    if image.mode in ("P", "PA"):
+        colours = len(image.palette.palette) // len(image.palette.mode) if image.palette else 0
+        highest = image.getextrema()
+        if (highest[0] if isinstance(highest[0], tuple) else highest)[1] >= colours:
+            raise DataError(f"damaged picture (its palette has only {colours} colours)")
 
 
 def is_picture_name(path: Path) -> bool:

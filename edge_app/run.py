@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,6 +43,8 @@ from edge_app.workers import WorkerPool
 DEMO_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "demo.bundle"
 # As fast as it goes where somebody waits for the figures, at a pace one can follow where somebody looks on.
 DEMO_SOURCE, DEMO_SOURCE_ON_SCREEN = "synthetic:", "synthetic:?interval_ms=500"
+
+_LOOK_S = 0.2
 
 Publish = Callable[[PartResult], None]
 
@@ -89,6 +91,12 @@ class _Build:
     stack: contextlib.ExitStack
     watchdog: Watchdog
     has_file: bool
+    open_controls: list[ControlServer | HttpControl] = field(default_factory=list)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether other programs can start and stop it."""
+        return bool(self.open_controls)
 
     def stations(self, publish: Publish) -> Stations:
         """A station for each camera; each result goes to the tally and to `publish`."""
@@ -145,13 +153,15 @@ class _Build:
         config = self.config
         if config.control is not None or self.has_file:
             try:
-                self.stack.callback(ControlServer(config.control or default_path(), known).close)
+                self.open_controls.append(ControlServer(config.control or default_path(), known))
             except ConfigError as error:
                 if config.control is not None:
                     raise
                 print(f"edge-app: {error}; this station runs without it", file=sys.stderr)
         if config.http_port is not None:
-            self.stack.callback(HttpControl(config.http_port, known).close)
+            self.open_controls.append(HttpControl(config.http_port, known))
+        for control in self.open_controls:
+            self.stack.callback(control.close)
 
     def stations_that_tell(self, publish: Publish) -> Stations:
         """The same; each verdict is a line on the standard output too."""
@@ -238,7 +248,7 @@ def _settings(arguments: argparse.Namespace) -> StationConfig:
 
 def _paced(address: str) -> bool:
     """Whether the parts of a drawn line come in their own time, as on a real one."""
-    kind, _, options = address.partition(":")
+    kind, _, options = address.removeprefix("process:").partition(":")
     interval_ms = urllib.parse.parse_qs(options.removeprefix("?")).get("interval_ms", ["0"])[-1]
     return kind == "synthetic" and float(interval_ms) > 0
 
@@ -261,8 +271,13 @@ def _run_headless(build: _Build) -> int:
     with _signals(told) as received:
         stations = build.stations(show)
         stations.start()
-        while not told.is_set() and not stations.wait(timeout_s=0.2):
-            pass
+        while not told.is_set():
+            if not stations.wait(timeout_s=_LOOK_S):
+                continue
+            # Where it can be started again from outside, a station that stopped stays to say why.
+            if stations.finished or not build.can_be_asked:
+                break
+            told.wait(_LOOK_S)
         stations.stop()
         stations.wait()
     status = stations.status()

@@ -166,6 +166,11 @@ class Station:
         """Ask the run to end; returns at once. Parts already captured from a waiting source are judged first."""
         self._capture.stop()
 
+    @property
+    def finished(self) -> bool:
+        """There is nothing more to judge: the source has ended, or the parts that were asked for are done."""
+        return self._capture.ended or (self._max_parts is not None and self._judged >= self._max_parts)
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until no run lasts. False when one still does after the time."""
         thread = self._thread

@@ -62,6 +62,11 @@ class Stations:
             raise ConfigError(f"camera {camera!r} is not here{guess}" if camera else f"say which camera{guess}")
         return self.each[names.index(camera)]
 
+    @property
+    def finished(self) -> bool:
+        """Whether none has anything more to judge."""
+        return all(station.finished for station in self.each)
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until no run lasts. False when one still does after the time."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s

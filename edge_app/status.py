@@ -6,6 +6,7 @@ import bisect
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pydantic
 
 from edge_app.board import Board, Disk
+from edge_app.rejects import RejectOutput
 from edge_app.states import Counters
 
 UPPER_MS = (10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 500.0, 1000.0)
@@ -71,6 +73,12 @@ class OutputReport(_Part):
     refused: int = 0
     dropped: int = 0
     waiting: int = 0
+
+    @classmethod
+    def of(cls, output: RejectOutput) -> OutputReport:
+        """What an output tells now."""
+        message = output.message
+        return cls(name=output.name, healthy=not message, message=message, **asdict(output.counts))
 
 
 class StatusReport(_Part):
@@ -151,10 +159,11 @@ def status_text(report: StatusReport) -> str:
 
 def _camera(camera: CameraReport) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in camera.settings.items())
-    rate = _figure(camera.frames_per_s, "{:.1f} pictures a second")
+    rate = _figure(camera.frames_per_s, "{:.1f}")
     said = (
-        f"{camera.name or 'camera'} ({camera.source or 'no source'}): {'ok' if camera.ok else 'NO PICTURE'}, {rate},"
-        f" queue {camera.queue}, dropped {camera.dropped}, triggers refused {camera.refused_triggers}"
+        f"{camera.name or 'camera'} ({camera.source or 'no source'}): {'ok' if camera.ok else 'NO PICTURE'},"
+        f" pictures a second {rate}, queue {camera.queue}, dropped {camera.dropped},"
+        f" triggers refused {camera.refused_triggers}"
     )
     return _one_line(f"{said}; {settings}" if settings else said)
 
@@ -175,9 +184,9 @@ def _board(board: Board) -> str:
         throttling = "not throttled now, but since its start: " + ", ".join(board.throttled_before)
     else:
         throttling = "not throttled"
-    memory = _figure(board.memory_mib, "{:.0f} MiB of memory")
-    files = _figure(board.descriptors, "{} files open")
-    return f"temperature {_figure(board.temperature_c, '{:.0f} °C')}, {throttling}; {memory}, {files}"
+    memory = _figure(board.memory_mib, "{:.0f} MiB")
+    files = _figure(board.descriptors, "{}")
+    return f"temperature {_figure(board.temperature_c, '{:.0f} °C')}, {throttling}; memory {memory}, open files {files}"
 
 
 def _latency(latency: Latency) -> str:

@@ -153,7 +153,7 @@ def wait_until(condition, timeout_s: float) -> bool:
 
 
 class FakeDriver:
-    """A camera inside a process of its own, as its address says: steady:WxH, script:, ends:, hangs:, crashes:."""
+    """A camera inside a process of its own, as its address says: fast:WxH, steady:WxH, script:, ends:, hangs:, ..."""
 
     live = True
 
@@ -167,8 +167,8 @@ class FakeDriver:
 
     def read(self, timeout_s: float) -> Frame | MissedPart | None:
         number, self._next = self._next, self._next + 1
-        if self._kind == "steady":
-            time.sleep(0.01)
+        if self._kind in ("steady", "fast"):
+            time.sleep(0.01 if self._kind == "steady" else 0.0)
             width, height = map(int, self._rest.split("x"))
             return frame(np.full((height, width, 3), number % 256, np.uint8), number)
         time.sleep(0.02)
@@ -208,4 +208,4 @@ def fake_process(address: str, settings: CameraSettings | None = None) -> Proces
 
 
 if __name__ == "__main__":
-    sys.exit(child.main(sys.argv[1:], fake_opener))
+    os._exit(child.main(sys.argv[1:], fake_opener))

@@ -95,6 +95,10 @@ def opener(address: str, settings: CameraSettings = UNCHANGED) -> Callable[[], F
     Raises:
         ConfigError: no such kind of address, or an impossible option in it.
     """
+    if address.startswith(_APART):  # as a camera is, to try out what becomes of its process
+        address = address.removeprefix(_APART)
+        direct_opener(address, settings)
+        return lambda: _apart(address, settings)
     open_it = direct_opener(address, settings)
     return (lambda: _process(address, settings)) if _kind(address) in _CAMERAS else open_it
 
@@ -129,6 +133,7 @@ def direct_opener(address: str, settings: CameraSettings = UNCHANGED) -> Callabl
 _STREAMS = ("rtsp", "rtsps", "http", "https")
 _CAMERAS = ("camera", "picamera", "aravis", *_STREAMS)
 _DRAWN = ("synthetic", "conveyor")
+_APART = "process:"
 _KINDS = (*_DRAWN, "folder", "watch", "video", *_CAMERAS)
 
 
@@ -238,6 +243,12 @@ def _aravis(name: str, camera: str, settings: CameraSettings) -> FrameSource:
     from edge_app.cameras.aravis import AravisSource
 
     return AravisSource(name, camera, settings)
+
+
+def _apart(address: str, settings: CameraSettings) -> FrameSource:
+    source = _process(address, settings)
+    source.live = True  # whoever stops it, the world goes on
+    return source
 
 
 def _process(address: str, settings: CameraSettings) -> FrameSource:

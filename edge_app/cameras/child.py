@@ -223,4 +223,5 @@ def _end_with(parent_pid: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # The parent waits, and Python's own tidying up takes longer than a camera's.
+    os._exit(main(sys.argv[1:]))

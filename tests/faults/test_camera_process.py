@@ -40,6 +40,18 @@ sock.sendmsg([picture], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, memory.to_byte
 os.kill(os.getpid(), 19)
 """
 
+# One that opens, then says what nobody understands.
+GARBLES = b"""
+import _socket, sys
+sock = _socket.socket(fileno=int(sys.argv[1]))
+sock.recv(65536)
+sock.send(b'{"opened": {"name": "garbles:", "live": true, "settings": {}}}')
+for answer in (b"\\xff", b"{}", b'{"dropped": 0, "picture": 5, "height": 4, "width": 4, "frame": {}}', b"[]"):
+    sock.recv(1)
+    sock.send(answer)
+sock.recv(1)
+"""
+
 # A parent that opens two cameras, says which processes they are, and never closes them.
 PARENT = """
 import sys, time
@@ -120,6 +132,23 @@ def test_for_a_slow_station_the_newest_pictures_win_and_the_others_are_counted()
         numbers.append(item.frame_id)
     assert min(np.diff(numbers)) > 10
     assert source.dropped + len(numbers) == numbers[-1] + 1
+    source.close()
+
+
+def test_a_picture_is_not_written_over_while_it_is_read() -> None:
+    source = fake_process("fast:1280x1024")
+    for _ in range(60):
+        item = next_of(source)
+        assert isinstance(item, Frame)
+        assert np.all(item.image_rgb == item.frame_id % 256)
+    source.close()
+
+
+def test_what_cannot_be_understood_is_a_lost_camera() -> None:
+    source = ProcessSource("garbles:", program=("-I", "-S", "-c", GARBLES.decode()))
+    for _ in range(4):
+        with pytest.raises(CameraError, match="gives what cannot be understood"):
+            source.read(2.0)
     source.close()
 
 
@@ -225,9 +254,10 @@ def test_a_hundred_cameras_that_stop_leave_nothing_behind(monkeypatch: pytest.Mo
     monkeypatch.setattr("edge_app.cameras.process.CLOSE_LIMIT_S", 0.01)
     process = psutil.Process()
     files, threads, memories = process.num_fds(), process.num_threads(), shared_memories()
-    pids = set()
+    sources, pids = [], set()
     for _ in range(100):
         source = ProcessSource("stops:", program=("-I", "-S", "-c", STOPS_ITSELF.decode()))
+        sources.append(source)  # what it holds must go when it is closed
         pids.add(source.pid)
         assert isinstance(next_of(source), Frame)
         assert shared_memories() == memories + 1

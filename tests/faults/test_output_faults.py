@@ -103,16 +103,21 @@ def test_a_slow_receiver_gets_what_is_fresh_and_the_station_knows(tmp_path: Path
         verdict_receiver(port, log, "--delay", "0.2"),
         closing(HttpOutput(f"http://127.0.0.1:{port}/", stale_after_s=0.5, capacity=20)) as output,
     ):
-        for part_id in range(1, 61):
+        told: list[str] = []
+        for part_id in range(1, 151):
             output.send(result(part_id))
+            told.append(output.message)
+            if output.counts.dropped >= 20:
+                break
             time.sleep(0.02)
-        assert "too late" in output.message
         counts = output.counts
-    assert counts.waiting <= 21
+        output.close(0.1)
+    assert any("too late" in message for message in told), told
     assert counts.dropped >= 20
+    assert counts.waiting <= 21  # one in hand
     fresh = [message["part_id"] for message in received(log) if not message["history"]]
     assert fresh == sorted(fresh)
-    assert len(fresh) >= 3
+    assert len(fresh) >= 2
 
 
 def test_an_answer_that_refuses_is_not_asked_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A model that crashes or hangs takes its process with it: that part is NO VERDICT, the rest goes on."""
 
+import contextlib
 import os
 import re
 import signal
@@ -114,11 +115,13 @@ def test_28_a_crash_or_hang_costs_one_part(open_pool: Open, bundle: ModelBundle)
 def test_28_a_process_killed_between_two_parts_costs_none(open_pool: Open, bundle: ModelBundle) -> None:
     pool = open_pool(1, hang_after_s=20.0)
     model = pool.load(bundle)
-    pid = only_pid(pool)
-    os.kill(pid, signal.SIGKILL)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    assert_judges(model)
-    assert only_pid(pool) != pid
+    for _ in range(3):  # the pool looks for itself now and then; it may not have noticed yet
+        pid, frame = only_pid(pool), part(bundle)
+        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # the pool has noticed already
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert model.submit(frame).result(timeout=20).verdict is Verdict.GOOD
+        assert only_pid(pool) != pid
 
 
 @pytest.mark.allow_warnings

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_app.cameras import EndOfSourceError, FrameSource, open_source, opener
+from edge_app.cameras import CameraSettings, EndOfSourceError, FrameSource, open_source, opener
+from edge_app.cameras.conveyor import Conveyor
 from edge_app.domain import Frame, MissedPart, Reason
 from edge_app.errors import CameraError, ConfigError, DataError
 from edge_app.heatmap import encode_png
@@ -46,6 +47,17 @@ def picture(red: int) -> bytes:
         ("synthetic:?seed=x", "seed is 'x'; write a number"),
         ("synthetic:?interval_ms=nan", "write a number from 0"),
         ("synthetic:?first=-3", "write a number from 0"),
+        ("conveyor:?sped_px_s=7", "unknown option 'sped_px_s'; did you mean 'speed_px_s'?"),
+        ("conveyor:?speed_px_s=0", "write a number from 1, as in conveyor:?speed_px_s=7"),
+        ("conveyor:?parts=0", "write a number from 1"),
+        ("conveyor:?parts=2.5", "write a number from 1"),
+        ("conveyor:?size=640", "write width and height from 16 to 9999, as in conveyor:?size=640x400"),
+        ("conveyor:?size=640x8", "write width and height"),
+        ("watch:", "write one of"),
+        ("wach:/in", "did you mean 'watch'?"),
+        ("picamera:x", "write one of"),
+        ("picamera:-1", "write one of"),
+        ("aravis:", "write one of"),
     ],
 )
 def test_a_wrong_address_is_refused_with_what_to_write(address: str, message: str) -> None:
@@ -59,6 +71,28 @@ def test_the_drawn_line_takes_its_options_from_the_address() -> None:
     frames = all_of(source)
     assert [item.frame_id for item in frames] == [5, 6]
     assert not source.live
+
+
+def test_the_drawn_conveyor_takes_its_options_from_the_address() -> None:
+    source = open_source("conveyor:?seed=3&speed_px_s=300&parts=2&interval_ms=5&size=96x64")
+    item = source.read(2.0)
+    source.close()
+    assert isinstance(item, Frame)
+    assert item.image_rgb.shape == (64, 96, 3)
+    assert source.live
+    assert isinstance(source, Conveyor)
+    assert len(source.parts) == 2
+
+
+@pytest.mark.parametrize("address", ["camera:0", "picamera:0", "aravis:any", "rtsp://host/x", "http://host/x"])
+def test_only_cameras_run_in_a_process_of_their_own(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, CameraSettings]] = []
+    monkeypatch.setattr("edge_app.cameras.process.ProcessSource", lambda *order: asked.append(order))
+    wanted = CameraSettings(exposure_us=100)
+    opener(address, wanted)()
+    assert asked == [(address, wanted)]
+    opener("synthetic:")().close()
+    assert len(asked) == 1
 
 
 def test_folder_gives_every_picture_below_it_in_order_as_rgb(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from edge_app.errors import ConfigError
 from edge_app.outbox import NotDeliveredError, Outbox, OutputCounts
 from edge_app.output_http import HttpOutput
 from edge_app.rejects import AllOutputs, FileOutput, output_of, outputs_of
+from edge_app.status import OutputReport
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -273,6 +274,11 @@ def test_several_outputs_go_at_their_own_pace(tmp_path: Path) -> None:
         assert wait_until(lambda: outputs.counts.delivered == 1 and not outputs.healthy, 5)
         assert "missing" in outputs.message
         assert outputs.counts.waiting == 1
+        reports = [OutputReport.of(output) for output in outputs.outputs]
+        assert [(report.healthy, report.delivered, report.waiting) for report in reports] == [
+            (True, 1, 0),
+            (False, 0, 1),
+        ]
     assert [line["part_id"] for line in lines(tmp_path / "a")] == [1]
     with pytest.raises(ConfigError):
         outputs_of([f"file:{tmp_path / 'a'}", "nonsense"])
