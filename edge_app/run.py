@@ -131,7 +131,8 @@ class _Build:
                     policy=Policy.PART if _paced(camera.source or DEMO_SOURCE) else None,
                     recipe=self._recipe(camera),
                     outputs=[outputs],
-                    in_flight=config.workers,
+                    # One more than can be judged at once: while a part is recorded, nobody is idle.
+                    in_flight=config.workers + 1,
                     watchdog=self.watchdog,
                     on_start=pool.begin_anew,
                 )

@@ -104,6 +104,7 @@ class ProcessSource:
                     raise EndOfSourceError from None
                 raise CameraError(f"{self.name}: {self._ending()}; check camera and cable") from error
             except (KeyError, TypeError, ValueError) as error:
+                self._asked = False
                 raise CameraError(f"{self.name}: {_GARBLED} ({error!r})") from error
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from fake_cameras import gige_camera, mjpeg_server, rtsp_server
 
-from edge_app.cameras import CameraSettings, EndOfSourceError, FrameSource, opener
+from edge_app.cameras import CameraSettings, EndOfSourceError, FrameSource, direct_opener, opener
 from edge_app.domain import Frame, MissedPart, UInt8Array
 from edge_app.errors import CameraError, DataError
 from edge_app.heatmap import encode_png
@@ -218,6 +218,8 @@ def check_silence(source: FrameSource, server: int) -> None:
         os.kill(server, signal.SIGCONT)
 
 
+# H.264 differs in nothing but the decoder, which ends with its process.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not rtsp_h264], indirect=True)
 def test_a_closed_source_leaves_nothing_behind(kind: Kind) -> None:
     read_and_close(kind)  # what libraries keep for good is there now
     gc.collect()
@@ -242,13 +244,18 @@ def read_and_close(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["camera:97", "http://127.0.0.1:9/video", "rtsp://127.0.0.1:9/video", "aravis:no-such-camera", "watch:/no/such/in"],
+    "address", ["camera:97", "http://127.0.0.1:9/video", "rtsp://127.0.0.1:9/video", "watch:/no/such/in"]
 )
 def test_a_camera_that_is_not_there_is_named(address: str) -> None:
     with pytest.raises(CameraError) as refused:
-        opener(address)()
-    assert str(refused.value).startswith(f"{address}: ") or "sudo apt install" in str(refused.value)
+        direct_opener(address)()
+    assert str(refused.value).startswith(f"{address}: ")
+
+
+def test_an_industrial_camera_that_is_not_there_is_named() -> None:
+    # Not in this process, whose modules Debian's would join.
+    with pytest.raises(CameraError, match=r"^aravis:no-such-camera: no camera there|sudo apt install python3-gi"):
+        opener("aravis:no-such-camera")()
 
 
 @pytest.mark.parametrize("address", ["folder:/no/such/folder", "video:/no/such/file.avi"])

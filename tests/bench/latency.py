@@ -1,0 +1,164 @@
+"""From trigger to published verdict, under load and with the screen on; and the highest rate against the bare model.
+
+Parts are drawn beforehand and come as a camera's would, each in its own time; the screen draws offscreen, every verdict
+is committed to the record and then published. The rate that holds is what the station does when parts wait for it.
+KENSA_BENCH_BUNDLE takes another bundle than the shipped one; its golden samples are the parts then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_app.bench import measure as step_times
+from edge_app.bundle import read_bundle
+from edge_app.cameras import EndOfSourceError
+from edge_app.cameras.synthetic import SyntheticLine
+from edge_app.domain import Frame, Inspection, UInt8Array, utc_now
+from edge_app.pictures import decode_picture
+from tests.bench.cells import table
+
+SHIPPED = Path(__file__).resolve().parents[2] / "models" / "demo.bundle"
+BUNDLE = Path(os.environ.get("KENSA_BENCH_BUNDLE", SHIPPED))
+SHARES, PARTS, WORKERS = (0.5, 0.8, 0.95), 600, 2
+LEAST_RATIO = 0.6
+_DRAWN = 24
+
+
+class CannedLine:
+    """Parts that were drawn beforehand: one every `interval_s`, or as fast as they are taken with 0."""
+
+    name = "canned:"
+
+    def __init__(self, pictures: list[UInt8Array], interval_s: float) -> None:
+        self.live, self.settings = interval_s > 0, dict[str, str]()
+        self._pictures, self._interval_s, self._next = pictures, interval_s, 0
+        self._begun_s = time.monotonic()
+
+    def read(self, timeout_s: float) -> Frame | None:
+        if self._next >= PARTS:
+            raise EndOfSourceError
+        due_s = self._begun_s + self._next * self._interval_s
+        if (wait_s := due_s - time.monotonic()) > 0:
+            time.sleep(min(wait_s, timeout_s))
+            if wait_s > timeout_s:
+                return None
+        number, self._next = self._next, self._next + 1
+        picture = self._pictures[number % len(self._pictures)]
+        return Frame(picture, number, time.monotonic(), utc_now(), f"part {number:05d}")
+
+    def close(self) -> None:
+        self._next = PARTS
+
+
+def run(_out: Path) -> dict[str, Any]:
+    """Each load in a program of its own; a table and the ratio."""
+    bare_ms = step_times(read_bundle(BUNDLE), 200)["bare invoke"]["median_ms"]
+    fastest = _measured(0.0)
+    rows, found = [], []
+    for share in SHARES:
+        one = _measured(1 / (share * fastest["rate"]))
+        found.append({"share": share, **one})
+        figures = [f"{share * fastest['rate']:.0f}", f"{one['median_ms']:.1f}", f"{one['p99_ms']:.1f}"]
+        rows.append([f"{share:.0%}", *figures, str(one["no_verdict"])])
+    ratio = fastest["rate"] * bare_ms / 1000
+    lines = [
+        f"`{BUNDLE.name}`, {WORKERS} processes, {PARTS} parts a load, screen and record on.",
+        "",
+        *table(("load", "parts a second", "median ms", "99 % ms", "NO VERDICT"), rows),
+        "",
+        f"Highest rate {fastest['rate']:.0f} a second; bare invoke {bare_ms:.2f} ms: {ratio:.2f} of 1 / invoke"
+        f" (at least {LEAST_RATIO}).",
+    ]
+    return {"loads": found, "rate": fastest["rate"], "bare_ms": bare_ms, "ratio": ratio, "markdown": "\n".join(lines)}
+
+
+def _measured(interval_s: float) -> Mapping[str, float]:
+    command = [sys.executable, "-m", "tests.bench.latency", str(interval_s)]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _parts() -> list[UInt8Array]:
+    if BUNDLE == SHIPPED:
+        line = SyntheticLine(seed=5, defect_share=0.05)
+        return [line.draw(number)[0] for number in range(_DRAWN)]
+    bundle = read_bundle(BUNDLE)
+    good = [sample for sample in bundle.manifest.golden if sample.verdict == "GOOD"]
+    return [decode_picture(bundle.files[sample.file]) for sample in good]
+
+
+def main(argv: list[str]) -> int:
+    """One load, with the screen of the station."""
+    from edge_app.mailbox import Policy
+    from edge_app.records import Records
+    from edge_app.slot import FixedSlot
+    from edge_app.states import PartResult
+    from edge_app.station import Station
+    from edge_app.stations import Stations
+    from edge_app.ui.app import run_screen
+    from edge_app.workers import WorkerPool
+
+    interval_s = float(argv[0])
+    pictures = _parts()
+    results: list[tuple[float, float, Inspection]] = []
+
+    def keep(result: PartResult) -> None:
+        results.append((time.monotonic(), result.latency_ms, result.inspection))
+
+    with tempfile.TemporaryDirectory() as folder:
+        pool, records = WorkerPool(WORKERS), Records(Path(folder))
+        slot = FixedSlot(read_bundle(BUNDLE), make=pool.load)
+
+        def make(publish: Any) -> Stations:
+            def both(result: PartResult) -> None:
+                keep(result)
+                publish(result)
+
+            return Stations(
+                [
+                    Station(
+                        open_source=lambda: CannedLine(pictures, interval_s),
+                        slot=slot,
+                        records=records,
+                        publish=both,
+                        policy=Policy.PART if interval_s else None,
+                        in_flight=WORKERS + 1,
+                    )
+                ]
+            )
+
+        run_screen(make, parts=PARTS, screenshots=None)
+        slot.close()
+        pool.close()
+        records.close()
+    # The first of them find cold caches.
+    warm = results[len(results) // 6 :]
+    judged_ms = [latency for _, latency, inspection in warm if inspection.score is not None]
+    print(
+        json.dumps(
+            {
+                "rate": (len(warm) - 1) / (warm[-1][0] - warm[0][0]),
+                "median_ms": float(np.median(judged_ms)),
+                "p99_ms": float(np.percentile(judged_ms, 99)),
+                "no_verdict": sum(inspection.score is None for _, _, inspection in results),
+            }
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
