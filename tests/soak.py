@@ -157,7 +157,7 @@ class Soak:
             f'source = "process:synthetic:?seed={SEED}&defect_share=0.05&interval_ms={self.interval_ms}"\n'
             f'product = "{self.bundle.manifest.product}"\nmodels_dir = "models"\nrecords_dir = "disk/records"\n'
             f'reject = ["file:{self._fifo}"]\ncontrol = "control.sock"\nheadless = true\n'
-            "[retention]\nleast_free_mib = 0.0\nmost_pictures_mib = 100.0\n"
+            "[retention]\nleast_free_mib = 0.0\nmost_pictures_mib = 900.0\n"
         )
         with (self.folder / "station.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -264,7 +264,7 @@ class Soak:
     def _disk(self) -> Iterator[None]:
         disk = self.folder / "disk"
         disk.mkdir(parents=True)
-        mount = ["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(disk)]
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(disk)]
         self._is_small_disk = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
         try:
             yield
