@@ -13,7 +13,7 @@ from fake_cameras import ScriptedCamera, free_port, mjpeg_server, noisy, wait_un
 from stations import RunningStation, golden_picture
 
 from edge_app.bundle import ModelBundle, read_bundle
-from edge_app.cameras import open_source
+from edge_app.cameras import FrameSource, open_source
 from edge_app.domain import Frame, Reason, Verdict
 from edge_app.errors import CameraError
 from edge_app.heatmap import encode_png
@@ -147,6 +147,11 @@ def test_a_hundred_losses_leak_nothing(bundle: ModelBundle, monkeypatch: pytest.
     assert threading.active_count() == threads
 
 
+def read_on(source: FrameSource) -> None:
+    while True:
+        source.read(0.2)
+
+
 def test_network_cameras_that_hang_are_given_back_whole(good_png: Path) -> None:
     with mjpeg_server(good_png) as (server, address):
         open_source(address).close()  # what OpenCV keeps for good is there now
@@ -158,8 +163,7 @@ def test_network_cameras_that_hang_are_given_back_whole(good_png: Path) -> None:
             os.kill(server.pid, signal.SIGSTOP)
             started_s = time.monotonic()
             with pytest.raises(CameraError, match="gives no more pictures"):
-                while True:
-                    source.read(0.2)
+                read_on(source)
             assert time.monotonic() - started_s < 2.0
             source.close()
             os.kill(server.pid, signal.SIGCONT)
