@@ -368,7 +368,9 @@ def _learn(
     variance = np.empty(0, np.float32)
     if plan.rank > 0:
         at_places = np.stack([split(features[index], fine)[1] for index in kept]) * coarse_gain
-        mean, directions, variance = _gaussians(at_places, plan.rank)
+        # By how many there are in all: folds and final head must be of one kind, or the threshold is not the head's.
+        shrinkage = _SHRINKAGE_FEW if len(features) < _FEW else _SHRINKAGE
+        mean, directions, variance = _gaussians(at_places, plan.rank, shrinkage)
     shares = [plan.memory_share, 1 - plan.memory_share] if len(words) and len(mean) else [1.0]
     return replace(
         blank_head(gains, g),
@@ -420,10 +422,11 @@ def _patches_at(features: Float32Array, where: npt.NDArray[np.int32], fine: int)
     return values
 
 
-def _gaussians(at_places: Float32Array, rank: int) -> tuple[Float32Array, npt.NDArray[np.float16], Float32Array]:
+def _gaussians(
+    at_places: Float32Array, rank: int, shrinkage: float
+) -> tuple[Float32Array, npt.NDArray[np.float16], Float32Array]:
     """Mean, directions and remaining variance of each place, from float32 (N, places, coarse)."""
     n, _, coarse = at_places.shape
-    shrinkage = _SHRINKAGE_FEW if n < _FEW else _SHRINKAGE
     rank = min(rank, n - 1, coarse)
     mean = at_places.mean(axis=0)
     away = np.ascontiguousarray((at_places - mean).transpose(1, 0, 2)) / np.float32(np.sqrt(max(1, n - 1)))

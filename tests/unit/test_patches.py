@@ -237,3 +237,12 @@ def test_what_is_normal_comes_from_held_out_parts(features: np.ndarray) -> None:
     assert np.allclose(result.final.normal[0, 0], memories.mean(axis=0), atol=1e-5)
     kept = FOLDS[0][0]
     assert np.allclose(result.folds[0].normal[0, 0], memories[kept].mean(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("parts", [47, 49, 50, 52, 55, 56])
+def test_folds_and_the_final_head_are_of_one_kind(parts: int) -> None:
+    """However many parts there are: a threshold from the folds' scores is one for the final head's."""
+    folds = [(np.setdiff1d(np.arange(parts), out), out) for out in np.array_split(np.arange(parts), 10)]
+    heads = learn_heads(drawn_features(parts=parts), GAINS, HeadPlan(words=0, rank=3, seed=1), folds)
+    ratios = [float(np.median(heads.final.variance / head.variance)) for head in heads.folds]
+    assert ratios == pytest.approx([1.0] * 10, abs=0.25)
