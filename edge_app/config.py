@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
@@ -33,6 +33,8 @@ _WRITE = {
     "source": 'an address, such as source = "camera:0"',
     "region": "left, top, width and height in pixels, such as region = [100, 50, 800, 600]",
     "ignore": "a list of polygons of x, y in pixels, such as ignore = [[[0, 0], [90, 0], [90, 40], [0, 40]]]",
+    "scanner": 'an input device, such as scanner = "/dev/input/by-id/usb-scanner-event-kbd"',
+    "scanner_layout": 'scanner_layout = "us" or scanner_layout = "jp"',
     "serial_required": "serial_required = true or serial_required = false",
     "records_dir": 'a folder, such as records_dir = "/var/lib/kensa/records"',
     "keep_good_share": "a share from 0 (none) to 1 (all), such as keep_good_share = 0.01",
@@ -132,6 +134,8 @@ class CameraConfig(_Closed):
         camera: exposure and the like; None leaves the camera's own.
         trigger: what makes a part of a picture.
         barcode: how the part's number is read from the picture; None not to.
+        scanner: input device of a scanner that types the next part's number; None for none.
+        scanner_layout: the keyboard that it plays.
         serial_required: a part without a number is NO VERDICT.
     """
 
@@ -144,6 +148,8 @@ class CameraConfig(_Closed):
     camera: CameraSettings = CameraSettings()
     trigger: TriggerOptions = TriggerOptions()
     barcode: BarcodeConfig | None = None
+    scanner: FullPath | None = None
+    scanner_layout: Literal["us", "jp"] = "us"
     serial_required: StrictBool = False
 
     @property

@@ -38,6 +38,7 @@ from edge_app.tally import Tally, verdict_line
 from edge_app.triggers import make_trigger
 from edge_app.upkeep import Upkeep
 from edge_app.watchdog import Watchdog
+from edge_app.wedge import WedgeScanner
 from edge_app.workers import WorkerPool
 
 DEMO_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "demo.bundle"
@@ -139,6 +140,11 @@ class _Build:
                 for camera in cameras
             ]
         )
+        for camera, station in zip(cameras, found.each, strict=True):
+            if camera.scanner is not None:
+                scanner = WedgeScanner(camera.scanner, station.recipe.inbox.put, camera.scanner_layout)
+                self.stack.callback(scanner.close)
+                scanner.start()
         pool.on_give_up = found.fail
         self.stack.callback(found.close)
         _audit_start(records, config, slots.values())
