@@ -9,6 +9,8 @@ export UV_PYTHON_DOWNLOADS := never
 # The machine's certificates, as pip uses them: a company's own are among them.
 export UV_SYSTEM_CERTS := true
 LINE_DATA := build/line
+# One more than this machine has cores, four at most: many tests wait for processes and cameras. The long files come first.
+TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -gt 3 ] && echo 4 || echo $$((n + 1)))
 
 .PHONY: help setup demo demo-model test check format bench bench-calibration clean
 
@@ -50,7 +52,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

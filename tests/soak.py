@@ -184,10 +184,11 @@ class Soak:
 
     def _read_lines(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if found := _LINE.match(line):
-                self.published[int(found[1])] = found[2]
-                self._newest = int(found[1]), found[2], time.monotonic()
+        with self._process.stdout as lines:
+            for line in lines:
+                if found := _LINE.match(line):
+                    self.published[int(found[1])] = found[2]
+                    self._newest = int(found[1]), found[2], time.monotonic()
 
     _newest: tuple[int, str, float] = (0, "", 0.0)
 
