@@ -276,8 +276,8 @@ def _told(error: Any, content: dict[str, Any]) -> str:
     place: list[str | int] = []
     value: Any = content
     for step in error["loc"]:  # beside keys it may hold names of the type's variants
-        inside = step in value if isinstance(value, dict) else isinstance(step, int) and isinstance(value, list | tuple)
-        if not inside:
+        is_place = isinstance(value, list | tuple) and isinstance(step, int) and 0 <= step < len(value)
+        if not is_place and not (isinstance(value, dict) and step in value):
             break
         place.append(step)
         value = value[step]

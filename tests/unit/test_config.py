@@ -84,6 +84,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
         ("[barcode]\npattern = '('", "the serial's pattern"),
         ("[barcode]\nformats = ['QR']", "unknown format of code 'QR'"),
         ("region = [0, 0, 0, 5]", "region[2]: 0 cannot be used; write left, top"),
+        ("region = []", "region: [] cannot be used; write left, top"),
         ("ignore = [[[0, 0], [1, 1]]]", "ignore[0]: [[0, 0], [1, 1]] cannot be used; write a list of polygons"),
         ("reject = ['ftp://x']", "reject: 'ftp://x' is not an address"),
         ("http_port = 80", "http_port: 80 cannot be used; write a port"),
