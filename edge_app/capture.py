@@ -42,7 +42,6 @@ class Capture:
         ok: whether the last attempt to get a picture gave one.
         ended: the source has given its last frame.
         settings: what the camera really took, as text by name.
-        preview: the newest picture, whether a part or not; None before the first.
     """
 
     def __init__(
@@ -60,7 +59,6 @@ class Capture:
         self._next_id, self._last_sign_s = 0, 0.0
         self._trigger: Trigger = EveryFrame()
         self.settings: Mapping[str, str] = {}
-        self.preview: Frame | None = None
         self._signs_s: deque[float] = deque(maxlen=_RATE_OVER)
 
     @property
@@ -125,8 +123,7 @@ class Capture:
         silent_s = time.monotonic() - self._last_sign_s
         if self.live and silent_s > LOST_AFTER_S:
             self._lose(f"{self.name}: no picture for {silent_s:.1f} s; check camera and cable")
-            for part in self._trigger.expired(time.monotonic()):
-                self._mailbox.put(part, Policy.PART)
+            self._put_expired(self._mailbox)
             if self._stop.is_set():
                 self._mailbox.close()
 
@@ -161,7 +158,7 @@ class Capture:
                 self._drop_source()
                 stop.wait(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(2 * delay_s, LONGEST_DELAY_S)
-                handed_over += sum(mailbox.put(part, Policy.PART) for part in self._trigger.expired(time.monotonic()))
+                handed_over += self._put_expired(mailbox)
                 continue
             if item is not None:
                 delay_s = FIRST_DELAY_S
@@ -175,14 +172,16 @@ class Capture:
                 self._last_sign_s, self._next_id = now_s, item.frame_id + 1
                 self.ok, self.message = True, ""
             self._signs_s.append(now_s)
-        if isinstance(item, Frame):
-            self.preview = item
         parts: list[Frame | MissedPart] = [] if item is None else self._trigger.parts(item)
         policy = Policy.PART
         if isinstance(self._trigger, EveryFrame):
             policy = self._policy or (Policy.NEWEST if source.live else Policy.WAIT)
-        taken = sum(mailbox.put(part, policy) for part in [*parts, *self._trigger.expired(now_s)])
-        return 0 if policy is Policy.NEWEST else taken
+        taken = sum(mailbox.put(part, policy) for part in parts)
+        return (0 if policy is Policy.NEWEST else taken) + self._put_expired(mailbox)
+
+    def _put_expired(self, mailbox: Mailbox) -> int:
+        """Hand on the parts that were asked for and got no picture in time; how many there were."""
+        return sum(mailbox.put(part, Policy.PART) for part in self._trigger.expired(time.monotonic()))
 
     def _opened(self) -> FrameSource:
         if self._source is None:

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from edge_app.health import FrameGuard
 from edge_app.inspector import no_verdict
 from edge_app.mailbox import Mailbox, Policy
 from edge_app.records import Records
+from edge_app.rejects import RejectOutput
 from edge_app.serials import BarcodeReader, SerialInbox, missing_serial
 from edge_app.slot import Judge, ModelSlot
 from edge_app.states import Counters, Event, PartResult, State, StateMachine, StationStatus
@@ -42,17 +42,6 @@ _SILENT_LIMIT_S = 10.0
 _SINGLE_TIMEOUT_S = 2.0
 
 _log = logging.getLogger(__name__)
-
-
-class Output(Protocol):
-    """Who is told of every verdict, such as what throws parts out."""
-
-    def send(self, result: PartResult) -> None:
-        """Take a committed verdict; never waits for anybody."""
-
-    @property
-    def message(self) -> str:
-        """What is the matter with it, "" when all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +104,7 @@ class Station:
         max_parts: int | None = None,
         policy: Policy | None = None,
         recipe: Recipe | None = None,
-        outputs: Sequence[Output] = (),
+        outputs: Sequence[RejectOutput] = (),
         in_flight: int = 1,
         watchdog: Watchdog | None = None,
         on_start: Callable[[], None] = lambda: None,
@@ -202,10 +191,6 @@ class Station:
                 self._records.note("counters reset", text)
             except RecordsError as error:
                 self.fail(str(error))
-
-    def preview(self) -> Frame | None:
-        """The newest picture of the camera, whether a part or not; None before the first."""
-        return self._capture.preview
 
     def status(self) -> StationStatus:
         """The present state, for the screen; cheap, from any thread."""

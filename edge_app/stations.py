@@ -69,9 +69,10 @@ class Stations:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until no run lasts. False when one still does after the time."""
-        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-        left = [None if deadline_s is None else max(0.0, deadline_s - time.monotonic()) for _ in self.each]
-        return all([station.wait(one) for station, one in zip(self.each, left, strict=True)])
+        if timeout_s is None:
+            return all([station.wait() for station in self.each])
+        deadline_s = time.monotonic() + timeout_s
+        return all([station.wait(max(0.0, deadline_s - time.monotonic())) for station in self.each])
 
     def fail(self, message: str) -> None:
         """Something that concerns all is wrong: none takes a part any more."""

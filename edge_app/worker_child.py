@@ -6,12 +6,7 @@ bundles to load, which parts need not wait for. It ends with its parent, however
 
 from __future__ import annotations
 
-import ctypes
-import faulthandler
 import logging
-import os
-import resource
-import signal
 import socket
 import sys
 import threading
@@ -22,13 +17,12 @@ from functools import partial
 import cv2
 
 from edge_app.bundle import verify_bundle
+from edge_app.child import live_as_child
 from edge_app.domain import WHOLE_FRAME, Frame
 from edge_app.errors import KensaError
 from edge_app.inspector import Inspector, check_golden
 from edge_app.slot import ready_inspector
 from edge_app.worker_channel import Channel
-
-_PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger(__name__)
 
@@ -93,12 +87,7 @@ def _answer(work: Callable[[], object]) -> tuple[str, object]:
 def main(argv: list[str]) -> int:
     """Serve both channels, given by their descriptors, until the parent is gone."""
     parts_fd, bundles_fd, parent_pid, threads = map(int, argv)
-    _end_with(parent_pid)
-    # Who stops a whole station stops this process too; parts in hand would then look like a model that crashes.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a model that crashes again and again must not fill the disk
-    faulthandler.enable()
+    live_as_child(parent_pid)
     sys.setswitchinterval(5e-4)  # a part is not to wait long for the lock of a thread that loads a bundle
     cv2.setNumThreads(threads)
     inspectors: dict[str, Inspector] = {}
@@ -106,14 +95,6 @@ def main(argv: list[str]) -> int:
     threading.Thread(target=serve_bundles, args=(bundles, inspectors, threads), name="bundles", daemon=True).start()
     serve_parts(Channel(socket.socket(fileno=parts_fd)), inspectors)
     return 0
-
-
-def _end_with(parent_pid: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent_pid:  # it ended before it was watched
-        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from edge_app.bundle import ModelBundle
+from edge_app.child import how_it_ended, start_child
 from edge_app.domain import UInt8Array
 from edge_app.errors import BundleError
 from edge_app.worker_channel import Channel
@@ -46,7 +44,7 @@ class WorkerProcess:
         try:
             for _ in range(2):
                 pairs.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-            self._process = _started([theirs.fileno() for _, theirs in pairs], threads)
+            self._process = start_child(("-m", CHILD), [theirs.fileno() for _, theirs in pairs], threads)
         except OSError as error:
             for ours, _ in pairs:
                 ours.close()
@@ -158,19 +156,4 @@ class WorkerProcess:
         code = self._process.poll()
         if code is None:
             return ""
-        return f"the model's process ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'}"
-
-
-def _started(descriptors: list[int], threads: int) -> subprocess.Popen[bytes]:
-    package = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(entry for entry in (package, os.environ.get("PYTHONPATH", "")) if entry)
-    numbers = [*descriptors, os.getpid(), threads]
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", CHILD, *map(str, numbers)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=descriptors,
-        env={**os.environ, "PYTHONPATH": path},
-        # A terminal's Ctrl-C and Ctrl-Z are for the station, which says what becomes of the parts in hand.
-        start_new_session=True,
-    )
+        return f"the model's process {how_it_ended(code)}"

@@ -22,10 +22,9 @@ from scipy import stats
 
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
-from edge_app.manifest import AlignKind, AlignSpec, InputSpec, Photometric, ScoreRule
+from edge_app.manifest import AlignKind, Photometric, ScoreRule
 from edge_app.patches import HeadPlan, learn_heads
 from edge_app.photometric import even_out
-from edge_app.placing import make_placer
 from edge_app.scoring import highest
 from edge_app.upright import PoseError
 from trainer.backbone import NoWeightsError, in_batches
@@ -34,7 +33,7 @@ from trainer.defects import KINDS, draw_defect
 from trainer.detector import Job, PatchLearner, Plan
 from trainer.detectors.patches import AT_ONCE, KENSA
 from trainer.normal import PATCH_FOLDS, neighbours
-from trainer.place import Placement, learn_placement, steadiness
+from trainer.place import Placement, learn_placement, placer_of, steadiness
 
 __all__ = ["PARTS", "NoWeightsError", "Trial", "choose"]
 
@@ -237,9 +236,7 @@ class _Bench:
         self, placement: Placement, photometric: Photometric, size: int, place: dict[int, int]
     ) -> tuple[list[tuple[int, UInt8Array]], list[int]]:
         """Broken parts in place, each with its good part's number; and the numbers of those that cannot be placed."""
-        given = InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size)
-        named = {} if placement.template is None else {"template": "template.png"}
-        placer = make_placer(given, AlignSpec.model_validate({**placement.align, **named}), placement.template)
+        placer = placer_of(placement.align, size, placement.template)
         found, unplaced = [], []
         for index, frame in self._broken:
             if index not in place:

@@ -118,11 +118,12 @@ def _strips_for(ratio: float, size: int) -> dict[str, Any]:
 def _resized(frames: Sequence[UInt8Array] | UInt8Array, size: int, align: Mapping[str, Any]) -> UInt8Array:
     if isinstance(frames, np.ndarray) and frames.shape[1:] == (size, size, 3):
         return frames
-    placer = _placer(align, size)
+    placer = placer_of(align, size)
     return np.stack([placer.place(placer.look(frame))[0].copy() for frame in frames])
 
 
-def _placer(align: Mapping[str, Any], size: int, template: UInt8Array | None = None) -> Placer:
+def placer_of(align: Mapping[str, Any], size: int, template: UInt8Array | None = None) -> Placer:
+    """What brings parts into place so; `align` and `template` are those of a `Placement`."""
     given = InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size)
     named = {} if template is None else {"template": "template.png"}
     return make_placer(given, AlignSpec.model_validate({**align, **named}), template)
@@ -210,7 +211,7 @@ def _learn_part(
             if 1 - _steadiness_with(kind, other, chosen) <= (1 - _steadiness_with(kind, squared, chosen)) / _STEADIER:
                 way = other
     align = {"kind": kind, "part": way.spec.model_dump(mode="json"), **way.strips}
-    placer = _placer(align, size, way.template)
+    placer = placer_of(align, size, way.template)
     pictures = []
     for index in found:
         try:

@@ -11,15 +11,11 @@ a foreign camera must not be able to run anything in the station.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
-import faulthandler
 import json
 import logging
 import mmap
 import os
-import resource
-import signal
 import socket
 import sys
 import threading
@@ -30,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from edge_app.cameras import CameraSettings, EndOfSourceError, FrameSource, direct_opener
+from edge_app.child import live_as_child
 from edge_app.domain import Frame, MissedPart, UInt8Array
 from edge_app.errors import CameraError, ConfigError, DataError, KensaError
 
@@ -39,7 +36,6 @@ FAILURES: dict[str, type[KensaError]] = {"camera": CameraError, "config": Config
 
 _READ_TIMEOUT_S = 0.2
 _LAST_MOMENT_S = 2.0
-_PR_SET_PDEATHSIG = 1
 
 Opener = Callable[[str, CameraSettings], Callable[[], FrameSource]]
 
@@ -203,23 +199,10 @@ def _unexpected(error: Exception) -> str:
 def main(argv: list[str], opener: Opener = direct_opener) -> int:
     """Serve one source over the socket whose descriptor is given, for the parent whose process is given."""
     descriptor, parent_pid = map(int, argv)
-    _end_with(parent_pid)
-    # A terminal's Ctrl-C and a service's end are for the station, which closes its camera.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a driver that crashes again and again must not fill the disk
-    faulthandler.enable()
+    live_as_child(parent_pid)
     with socket.socket(fileno=descriptor) as sock, contextlib.suppress(ConnectionError):
         serve(sock, opener)
     return 0
-
-
-def _end_with(parent_pid: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent_pid:  # it ended before it was watched
-        os._exit(1)
 
 
 if __name__ == "__main__":

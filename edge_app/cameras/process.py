@@ -8,17 +8,16 @@ import mmap
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_app.cameras import UNCHANGED, CameraSettings, EndOfSourceError
 from edge_app.cameras.child import FAILURES, LONGEST_PACKET
+from edge_app.child import how_it_ended, start_child
 from edge_app.domain import Box, Frame, MissedPart, Reason, UInt8Array
 from edge_app.errors import CameraError
 
@@ -63,7 +62,7 @@ class ProcessSource:
         self._process: subprocess.Popen[bytes] | None = None
         try:
             with theirs:
-                self._process = _started(program, theirs.fileno())
+                self._process = start_child(program, [theirs.fileno()])
             self._open(settings)
         except OSError as error:
             self.close()
@@ -188,18 +187,4 @@ class ProcessSource:
         code = self._process.poll()
         if code is None:
             return "the camera's process does not answer"
-        return f"the camera's process ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'}"
-
-
-def _started(program: Sequence[str], descriptor: int) -> subprocess.Popen[bytes]:
-    package = str(Path(__file__).resolve().parent.parent.parent)
-    path = os.pathsep.join(entry for entry in (package, os.environ.get("PYTHONPATH", "")) if entry)
-    return subprocess.Popen(
-        [sys.executable, "-P", *program, str(descriptor), str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=[descriptor],
-        env={**os.environ, "PYTHONPATH": path},
-        # Out of the terminal's group: its Ctrl-C and Ctrl-Z are for the station.
-        start_new_session=True,
-    )
+        return f"the camera's process {how_it_ended(code)}"
