@@ -32,12 +32,15 @@ import numpy.typing as npt
 
 from edge_app.domain import Float32Array
 from edge_app.errors import BundleError
+from edge_app.patch_grid import split, trunk_channels
 
 # Of the mean variance, added to every direction: few pictures know little of the small ones.
 _SHRINKAGE, _SHRINKAGE_FEW, _FEW = 0.1, 0.3, 50
 _SAFE_VARIANCE = 1e-6
 # A patch that is remembered is at distance 0, whose logarithm would drown all others.
 _SAFE_SQUARE = 1e-4
+# Patches that are compared with all words at once.
+_AT_ONCE = 400
 # What an archive that is cut off, encrypted or packed in an unknown way raises.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError)
 
@@ -150,9 +153,9 @@ class PatchHead:
         return int(self.normal.shape[-1]) // 2
 
     @property
-    def channels(self) -> int:
-        """Channels of the features."""
-        return 4 * len(self.fine_gain) + len(self.coarse_gain)
+    def trunk_channels(self) -> int:
+        """Channels of what the trunk gives; see `edge_app.patch_grid`."""
+        return trunk_channels(len(self.fine_gain), len(self.coarse_gain))
 
     def maps(self, features: Float32Array) -> tuple[Float32Array | None, Float32Array | None]:
         """The memory's and the Gaussian's own maps.
@@ -166,7 +169,7 @@ class PatchHead:
         fine, coarse = split(features, len(self.fine_gain))
         memory = gaussian = None
         if len(self.words):
-            memory = _log_root(self._nearest(fine)[0]).reshape(2 * self.grid, 2 * self.grid)
+            memory = _log_root(self._squared_distances(fine)).reshape(2 * self.grid, 2 * self.grid)
         if len(self.mean):
             half = self._mahalanobis(coarse).reshape(self.grid, self.grid)
             gaussian = np.asarray(cv2.resize(half, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.float32)
@@ -221,16 +224,31 @@ class PatchHead:
             raise ValueError("this head remembers no patches")
         fine, _ = split(features, len(self.fine_gain))
         place = row * 2 * self.grid + column
-        return int(self._nearest(fine[place : place + 1])[1][0])
+        likeness = self._beside_one(fine[place : place + 1]) @ self._likeness_of_words
+        return int(likeness.argmax())
 
-    def _nearest(self, fine: Float32Array) -> tuple[Float32Array, npt.NDArray[np.intp]]:
-        values = fine * self.fine_gain
-        # |f - w|^2 = |f|^2 - (2 w f - |w|^2): one matrix product.
-        likeness = values @ (2 * self.words.T)
-        likeness -= np.einsum("ij,ij->i", self.words, self.words)
-        best = likeness.argmax(axis=1)
-        squared = np.einsum("ij,ij->i", values, values) - likeness[np.arange(len(best)), best]
-        return squared, best
+    def _squared_distances(self, fine: Float32Array) -> Float32Array:
+        """Of patches, (N, fine), from their nearest words."""
+        values = self._beside_one(fine)
+        highest = np.empty(len(values), np.float32)
+        # Few at once: what is computed for them is read again while it is in the processor's cache.
+        likeness = np.empty((min(_AT_ONCE, len(values)), len(self.words)), np.float32)
+        for start in range(0, len(values), _AT_ONCE):
+            some = values[start : start + _AT_ONCE]
+            np.matmul(some, self._likeness_of_words, out=likeness[: len(some)])
+            likeness[: len(some)].max(axis=1, out=highest[start : start + len(some)])
+        return np.einsum("ij,ij->i", values, values) - 1 - highest  # type: ignore[no-any-return]
+
+    def _beside_one(self, fine: Float32Array) -> Float32Array:
+        values = np.ones((len(fine), len(self.fine_gain) + 1), np.float32)
+        np.multiply(fine, self.fine_gain, out=values[:, :-1])
+        return values
+
+    @cached_property
+    def _likeness_of_words(self) -> Float32Array:
+        # |f - w|^2 = |f|^2 - (2 w f - |w|^2): with a one beside f, one matrix product.
+        squares = np.einsum("ij,ij->i", self.words, self.words)
+        return np.ascontiguousarray(np.vstack([2 * self.words.T, -squares]))
 
     def _mahalanobis(self, coarse: Float32Array) -> Float32Array:
         away = coarse * self.coarse_gain - self.mean
@@ -334,21 +352,6 @@ def blank_head(gains: tuple[Float32Array, Float32Array], grid: int) -> PatchHead
         weights=np.ones(1, np.float32),
         normal=np.stack([nothing, nothing + 1], axis=1),
     )
-
-
-def split(features: Float32Array, fine: int) -> tuple[Float32Array, Float32Array]:
-    """The two grids of a trunk's features.
-
-    Args:
-        features: float32 (g, g, 4 * fine + coarse).
-        fine: channels of the fine grid.
-
-    Returns:
-        float32 (2g * 2g, fine) and (g * g, coarse), row by row.
-    """
-    g = features.shape[0]
-    blocks = features[:, :, : 4 * fine].reshape(g, g, 2, 2, fine).transpose(0, 2, 1, 3, 4)
-    return blocks.reshape(4 * g * g, fine), features[:, :, 4 * fine :].reshape(g * g, -1)
 
 
 def _learn(

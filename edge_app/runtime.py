@@ -13,6 +13,7 @@ from edge_app.bundle import ModelBundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError
 from edge_app.manifest import HeadSpec, InputSpec, OutputSpec, Quantity
+from edge_app.patch_grid import settled
 from edge_app.patches import PatchHead
 
 try:
@@ -113,9 +114,9 @@ class TfliteModel:
         return values.reshape(1, 1) if self._kind == "score" else values[0, :, :, 0]
 
     def output_features(self) -> Float32Array:
-        """The features in real units, float32 without the batch's axis."""
+        """The features in real units, float32 without the batch's axis; on a patch head's grids where there is one."""
         values: Float32Array = real_values(self._output_view(), self._output)[0]
-        return values
+        return values if self._patches is None else settled(values, len(self._patches.fine_gain))
 
     def map_of(self, features: Float32Array) -> Float32Array:
         """The anomaly map that the bundle's patch head makes of features from `output_features`, float32 (h', w').
@@ -143,7 +144,7 @@ class TfliteModel:
 
     def _load_patches(self, name: str, content: bytes, features: tuple[int, ...]) -> None:
         head = PatchHead.from_bytes(content, name)
-        expected = (1, head.grid, head.grid, head.channels)
+        expected = (1, head.grid, head.grid, head.trunk_channels)
         if features != expected:
             raise BundleError(f"{name}: the model gives features {features}, its patch head takes {expected}")
         self._patches, self._kind = head, "anomaly_map"
@@ -248,7 +249,10 @@ def real_values(stored: np.ndarray[Any, Any], spec: Quantity) -> Float32Array:
     """Stored numbers as real ones, float32 of the same shape: (stored - zero point) * scale."""
     if spec.dtype == "float32":
         return np.array(stored, dtype=np.float32)
-    return (stored.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
+    values = stored.astype(np.float32)
+    values -= np.float32(spec.zero_point)
+    values *= np.float32(spec.scale)
+    return values
 
 
 def load_graph(content: bytes, name: str, threads: int = 1) -> Interpreter:

@@ -27,7 +27,7 @@ from edge_app.patches import HeadPlan, learn_heads
 from edge_app.photometric import even_out
 from edge_app.scoring import highest
 from edge_app.upright import PoseError
-from trainer.backbone import NoWeightsError, in_batches
+from trainer.backbone import NoWeightsError, patch_features
 from trainer.calibrate import FALLBACK_RATE, image_threshold
 from trainer.defects import KINDS, draw_defect
 from trainer.detector import Job, PatchLearner, Plan
@@ -199,15 +199,14 @@ class _Bench:
         plan = Plan(KENSA, size, None, 1, self._seed, KENSA.settings, backbone_weights=self._weights)
         network = KENSA.learn(Job(plan, placement.pictures, Path(), lambda *_: None))
         assert isinstance(network.head, PatchLearner)
+        gains = network.head.gains
 
         def described(pictures: UInt8Array) -> Float32Array:
-            return np.concatenate(list(in_batches(network.model, pictures, AT_ONCE)))
+            return patch_features(network.model, pictures, AT_ONCE, len(gains[0]))
 
         features = described(placement.pictures)
         folds = neighbours(len(kept), min(PATCH_FOLDS, len(kept)))
-        learnt = learn_heads(
-            features, network.head.gains, HeadPlan(_WORDS, 32, seed=self._seed, patches=_PATCHES), folds
-        )
+        learnt = learn_heads(features, gains, HeadPlan(_WORDS, 32, seed=self._seed, patches=_PATCHES), folds)
         head_of = {int(n): head for head, (_, out) in zip(learnt.folds, folds, strict=True) for n in out}
         good = [np.stack(head_of[number].unusual(features[number])) for number in range(len(kept))]
         broken, unplaced = self._placed_broken(placement, photometric, size, place)

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from edge_app.domain import UInt8Array
+from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
+from edge_app.patch_grid import settled
 
 # Where a network's features are taken: at an eighth of the picture's side, and twice at a sixteenth.
 _MOBILENET_TAPS = ("block_6_expand_relu", "block_10_expand_relu", "block_13_expand_relu")
@@ -67,6 +68,18 @@ def in_batches(model: keras.Model, pictures: UInt8Array, at_once: int) -> Iterat
     """What a network gives for pictures, uint8 (N, side, side, 3), so many at once."""
     for start in range(0, len(pictures), at_once):
         yield model.predict_on_batch(pictures[start : start + at_once].astype(np.float32) / np.float32(255))
+
+
+def patch_features(trunk: keras.Model, pictures: UInt8Array, at_once: int, fine: int) -> Float32Array:
+    """What a patch head compares: float32 (N, g, g, channels); see `edge_app.patch_grid`.
+
+    Args:
+        trunk: of a detector with a patch head.
+        pictures: as for `in_batches`.
+        at_once: likewise.
+        fine: channels of the fine grid.
+    """
+    return np.stack([settled(given, fine) for batch in in_batches(trunk, pictures, at_once) for given in batch])
 
 
 @contextlib.contextmanager

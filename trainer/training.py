@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from edge_app.domain import Float32Array, UInt8Array
-from trainer.backbone import in_batches
+from trainer.backbone import patch_features
 from trainer.detector import Detector, Job, Network, OnEpoch, PatchLearner, Plan
 from trainer.layers import loss_function
 from trainer.normal import choose_folds
@@ -212,10 +212,11 @@ def train_all(
     final = _learn(Job(plan, seen, work / "final", on_epoch))
     trained_folds = []
     if isinstance(final.head, PatchLearner):
-        features = np.concatenate(list(in_batches(final.model, seen, plan.detector.batch)))
+        gains = final.head.gains
+        features = patch_features(final.model, seen, plan.detector.batch, len(gains[0]))
         # Of the files that were counted for the plan some may have been left out.
         n_folds = min(plan.folds, len(pictures))
-        for index, (kept, held_out) in enumerate(choose_folds(features, final.head.gains, n_folds, plan.seed)):
+        for index, (kept, held_out) in enumerate(choose_folds(features, gains, n_folds, plan.seed)):
             trained_folds.append((kept, held_out, final))  # only the head differs, and it is learnt at export
             on_epoch(f"fold-{index + 1}-of-{n_folds}", 1, math.nan)
         return Trained(plan, pictures, placement, final, trained_folds, time.monotonic() - started)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 from bundles import remade, written
@@ -13,6 +12,7 @@ from detector_conformance import draw_part
 from difference import difference_inspector
 from fake_cameras import ScriptedCamera, noisy
 from stations import RunningStation, golden_picture
+from trunks import mean_colour_trunk
 
 from edge_app.bundle import ModelBundle, content_of, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
@@ -23,7 +23,6 @@ from edge_app.mailbox import Policy
 from edge_app.patches import blank_head
 from trainer.data import load_pictures, open_data_set
 from trainer.detector import Network
-from trainer.detectors.patches import SpaceToDepth
 from trainer.export import Graphs, Layout, assemble, export
 from trainer.extend import extend
 from trainer.fit import Options, fit
@@ -202,11 +201,7 @@ def test_a_bundle_without_limits_still_loads_and_judges(parts: Path, demo_bundle
 def described_by_mean_colours(pictures: list[UInt8Array]) -> ModelBundle:
     """A bundle with a patch head and a trunk built by hand."""
     side, grid, gains = 64, 4, (np.ones(3, np.float32), np.ones(3, np.float32))
-    picture = keras.Input((side, side, 3))
-    fine = SpaceToDepth()(keras.layers.AveragePooling2D(side // (2 * grid))(picture))
-    coarse = keras.layers.AveragePooling2D(side // grid)(picture)
-    network = Network(keras.Model(picture, keras.layers.Concatenate()([fine, coarse])))
-    trunk = export(network, "float32", np.stack(pictures[:1])).model
+    trunk = export(Network(mean_colour_trunk(side, grid)), "float32", np.stack(pictures[:1])).model
     head = blank_head(gains, grid)
     draft = assemble(
         Graphs(trunk, head.to_bytes()), Layout(side, "features", "patches"), {"min_defect_side_px": 1}, Normal(), {}

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 from bundles import content_of, golden_frame, remade
 from difference import difference_inspector
+from trunks import mean_colour_trunk
 
 from edge_app.area import blank, corners_of, drawn, region_of, scaled
 from edge_app.bundle import read_bundle
@@ -19,7 +19,6 @@ from edge_app.manifest import GOOD_PATCHES
 from edge_app.patches import HeadPlan, PatchHead, blank_head, learn_heads
 from edge_app.upright import PoseError
 from trainer.detector import Network
-from trainer.detectors.patches import SpaceToDepth
 from trainer.export import DRAFT, Graphs, Layout, assemble, export
 from trainer.normal import Normal, neighbours
 from trainer.place import learn_placement
@@ -288,15 +287,8 @@ def test_a_mask_follows_onto_strips() -> None:
 
 def test_what_explains_an_ng_part_is_looked_for_in_the_same_place() -> None:
     """With a trunk built by hand, which describes a patch by its mean colour."""
-    gains, grid = (np.ones(3, np.float32), np.ones(3, np.float32)), 4
-    picture = keras.Input((SIZE, SIZE, 3))
-    fine = SpaceToDepth()(keras.layers.AveragePooling2D(SIZE // (2 * grid))(picture))
-    coarse = keras.layers.AveragePooling2D(SIZE // grid)(picture)
-    trunk = export(
-        Network(keras.Model(picture, keras.layers.Concatenate()([fine, coarse]))),
-        "float32",
-        np.zeros((1, SIZE, SIZE, 3)),
-    ).model
+    gains, grid = (np.ones(3, np.float32), np.ones(3, np.float32)), 8
+    trunk = export(Network(mean_colour_trunk(SIZE, grid)), "float32", np.zeros((1, SIZE, SIZE, 3))).model
 
     def made(head: PatchHead, files: dict[str, bytes]) -> Inspector:
         layout, limits = Layout(SIZE, "features", "patches"), {**DRAFT["thresholds"], "image": 3.0, "pixel": 3.0}

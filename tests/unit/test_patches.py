@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge_app.errors import BundleError
-from edge_app.patches import HeadPlan, Learnt, PatchHead, learn_heads, split
+from edge_app.patch_grid import settled, split
+from edge_app.patches import HeadPlan, Learnt, PatchHead, learn_heads
 
 GRID, FINE, COARSE, PARTS = 4, 3, 5, 12
 SIDE = 2 * GRID
@@ -57,12 +58,31 @@ def same_memory(one: PatchHead, other: PatchHead) -> bool:
     return same(one, replace(other, normal=one.normal))
 
 
+def test_what_a_trunk_gives_is_averaged_as_a_pooling_layer_would() -> None:
+    given = np.random.default_rng(3).standard_normal((GRID, GRID, 5 * FINE + COARSE)).astype(np.float32)
+    fine, coarse = split(settled(given, FINE), FINE)
+
+    def mean_at(grid: np.ndarray, row: int, column: int) -> np.ndarray:
+        return grid[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].mean(axis=(0, 1))
+
+    own = np.empty((SIDE, SIDE, FINE))
+    for row, column in np.ndindex(SIDE, SIDE):
+        start = (2 * (row % 2) + column % 2) * FINE
+        own[row, column] = given[row // 2, column // 2, start : start + FINE]
+    deeper, rest = given[:, :, 4 * FINE : 5 * FINE], given[:, :, 5 * FINE :]
+    for row, column in np.ndindex(SIDE, SIDE):
+        expected = mean_at(own, row, column) + mean_at(deeper, row // 2, column // 2)
+        assert np.allclose(fine[row * SIDE + column], expected, atol=1e-6)
+    for row, column in np.ndindex(GRID, GRID):
+        assert np.allclose(coarse[row * GRID + column], mean_at(rest, row, column), atol=1e-6)
+
+
 def test_a_head_survives_its_bytes(head: PatchHead, features: np.ndarray) -> None:
     content = head.to_bytes()
     read = PatchHead.from_bytes(content, "x")
     assert read.to_bytes() == content
     assert np.array_equal(read.anomaly_map(features[0]), head.anomaly_map(features[0]))
-    assert (read.grid, read.channels) == (GRID, 4 * FINE + COARSE)
+    assert (read.grid, read.trunk_channels) == (GRID, 5 * FINE + COARSE)
 
 
 @pytest.mark.parametrize(

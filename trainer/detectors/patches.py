@@ -5,7 +5,8 @@ three of its layers averaged over 3 x 3 places; each layer is divided by the roo
 outweighs the others, and principal components of all good parts reduce them. The fine grid (an eighth of the picture's
 side) has the first two of the layers (MobileNetV2's blocks 6 and 10), the coarse one (a sixteenth) the last two (10 and
 13). What it gives goes through `edge_app.patches`, which explains the heads; they are learnt from the features that the
-exported trunk gives, at export.
+exported trunk gives, at export. Averages and projections may change places: the trunk projects, `edge_app.patch_grid`
+averages, in real numbers, so that the rounding of whole ones is averaged as well.
 
 Components are scaled by the root of their spread before they leave the trunk, and back in the head: in whole numbers
 all of them share one scale, and the small ones would drown in its rounding.
@@ -24,7 +25,6 @@ from edge_app.errors import DataError
 from edge_app.patches import HeadPlan
 from trainer.backbone import in_batches, open_taps
 from trainer.detector import Detector, Job, Network, PatchLearner
-from trainer.layers import NearestUpsampling
 from trainer.normal import PATCH_FOLDS
 
 # Which of the network's three layers each grid has.
@@ -55,11 +55,10 @@ def learn(job: Job) -> Network:
     fine = _Components(fine_patches, _FINE_CHANNELS)
     coarse = _Components(coarse_patches, _COARSE_CHANNELS)
 
-    side = taps.outputs[0].shape[1]
-    fine_map = fine.project([averaged[tap] for tap in _FINE], side, "fine")
-    coarse_map = coarse.project([averaged[tap] for tap in _COARSE], side // 2, "coarse")
-    joined = layers.Concatenate(name="patches")([SpaceToDepth(name="blocks")(fine_map), coarse_map])
-    trunk = keras.Model(taps.input, joined, name="trunk")
+    own, deeper = fine.project([taps.outputs[tap] for tap in _FINE], "fine")
+    blocks = SpaceToDepth(name="blocks")(own)
+    coarse_map = layers.Add(name="coarse")(coarse.project([taps.outputs[tap] for tap in _COARSE], "coarse"))
+    trunk = keras.Model(taps.input, layers.Concatenate(name="patches")([blocks, deeper, coarse_map]), name="trunk")
     job.progress(1, float("nan"))
     head = PatchLearner((fine.gain, coarse.gain), HeadPlan(words, rank, share, seed=plan.seed))
     return Network(trunk, head)
@@ -104,18 +103,14 @@ class _Components:
             self._matrices.append(scale * matrix[start : start + values.shape[1]])
             start += values.shape[1]
 
-    def project(self, features: list[keras.KerasTensor], side: int, name: str) -> keras.KerasTensor:
-        """The layers' components added up on one grid, (N, side, side, components)."""
-        total = None
+    def project(self, features: list[keras.KerasTensor], name: str) -> list[keras.KerasTensor]:
+        """Each layer's share of the components, (N, h, w, components) on its own grid; their sum is what they are."""
+        shares = []
         for number, (feature, matrix) in enumerate(zip(features, self._matrices, strict=True)):
             project = layers.Conv2D(matrix.shape[1], 1, use_bias=number == 0, name=f"{name}_components_{number}")
-            values = project(feature)
+            shares.append(project(feature))
             project.set_weights([matrix[np.newaxis, np.newaxis], *([self._offset] if number == 0 else [])])
-            if feature.shape[1] != side:
-                # Projection and enlargement may change places: the smaller grid is cheaper.
-                values = NearestUpsampling(name=f"{name}_enlarged_{number}")(values)
-            total = values if total is None else layers.Add(name=f"{name}_sum_{number}")([total, values])
-        return total
+        return shares
 
 
 def _sampled(features: keras.Model, pictures: UInt8Array, seed: int) -> tuple[list[Float32Array], list[Float32Array]]:
