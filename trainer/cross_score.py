@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from edge_app.domain import UInt8Array
@@ -35,7 +36,7 @@ def cross_score(trained: Trained, exports: Exports, scoring: dict[str, Any], use
 
 
 def learn_normal(
-    graphs: Graphs, layout: Layout, pictures: UInt8Array, scoring: dict[str, Any], use_statistics: bool
+    graphs: Graphs, layout: Layout, pictures: Iterable[UInt8Array], scoring: dict[str, Any], use_statistics: bool
 ) -> Normal:
     """What is normal for each pixel of the raw map, and for the model's second number.
 

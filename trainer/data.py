@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from edge_app.errors import DataError
 from edge_app.manifest import InputSpec
 from edge_app.pictures import is_picture_name, read_picture
 from edge_app.preprocess import Preprocessor
+from trainer.frames import Frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def read_mask(path: Path, height: int, width: int) -> npt.NDArray[np.bool_]:
 
 def load_pictures(
     paths: Iterable[Path], size: int | None, skip_bad: bool = False
-) -> tuple[UInt8Array, list[Path], list[str]]:
+) -> tuple[UInt8Array | Frames, list[Path], list[str]]:
     """Read pictures the way the model will see them: through the edge's own preprocessing.
 
     Args:
@@ -115,19 +117,20 @@ def load_pictures(
         skip_bad: leave out what cannot be read instead of refusing.
 
     Returns:
-        uint8 (N, size, size, 3) RGB, or an array of N frames, each uint8 (H, W, 3); the files they come from; a line
-        for each file left out.
+        uint8 (N, size, size, 3) RGB, or N frames, each uint8 (H, W, 3), read once to see that they can be; the files
+        they come from; a line for each file left out.
 
     Raises:
         DataError: a picture cannot be read and `skip_bad` is off, or none is left.
     """
-    preprocessor = None
+    every = list(paths)
+    preprocessor, pictures = None, Frames([partial(read_picture, path) for path in every])
     if size is not None:
         preprocessor = Preprocessor(InputSpec(dtype="uint8", scale=1 / 255, height=size, width=size))
-    pictures, used, skipped = [], [], []
-    for path in paths:
+    used, small, skipped = [], [], []
+    for number, path in enumerate(every):
         try:
-            image_rgb = read_picture(path)
+            image_rgb = pictures[number] if preprocessor is None else read_picture(path)
         except DataError as error:
             if not skip_bad:
                 raise DataError(
@@ -135,16 +138,12 @@ def load_pictures(
                 ) from error
             skipped.append(f"{path}: {error}")
             continue
-        pictures.append(image_rgb if preprocessor is None else preprocessor.picture(image_rgb).copy())
-        used.append(path)
-    if not pictures:
+        used.append(number)
+        if preprocessor is not None:
+            small.append(preprocessor.picture(image_rgb).copy())
+    if not used:
         raise DataError("none of the pictures can be read; " + (skipped[0] if skipped else "the folder is empty"))
-    if size is not None:
-        return np.stack(pictures), used, skipped
-    # Of pictures that happen to be alike in size, numpy would make one array.
-    frames = np.empty(len(pictures), object)
-    frames[:] = pictures
-    return frames, used, skipped
+    return np.stack(small) if small else pictures[used], [every[number] for number in used], skipped
 
 
 def digest(paths: Sequence[Path], root: Path) -> str:

@@ -46,23 +46,40 @@ def draw_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, 
     x, y = _place(picture, rng)
     size = float(rng.uniform(0.05, 0.16)) * min(height, width)
     mask = _blob(height, width, x, y, size, rng)
+    pasted = (np.empty(0), 0, 0)
     if kind == "paste":
         other = others[int(rng.integers(len(others)))]
         if other.shape != picture.shape:
             other = np.asarray(cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         shift_x, shift_y = (int(rng.integers(-extent // 3, extent // 3 + 1)) for extent in (width, height))
-        layer = np.roll(np.rot90(other, 2) if rng.random() < 0.5 else other, (shift_y, shift_x), axis=(0, 1))
+        pasted = (np.rot90(other, 2) if rng.random() < 0.5 else other, shift_x, shift_y)
     elif kind == "scratch":
         mask = _line(height, width, x, y, 3 * size, max(1, round(min(height, width) / 160)), rng)
-        layer = _shifted(picture, rng, 30, 90)
     elif kind == "stain":
-        layer, mask = _shifted(picture, rng, 20, 60), cv2.GaussianBlur(mask, (0, 0), size / 6)
+        mask = cv2.GaussianBlur(mask, (0, 0), size / 6)
+    # A large picture is left alone where the defect is not.
+    x, y, across, down = cv2.boundingRect((mask > 0).astype(np.uint8))
+    rows, columns = slice(y, y + down), slice(x, x + across)
+    window = picture[rows, columns]
+    if kind == "paste":
+        other, shift_x, shift_y = pasted
+        layer = other[np.ix_((np.arange(y, y + down) - shift_y) % height, (np.arange(x, x + across) - shift_x) % width)]
+    elif kind == "scratch":
+        layer = window.astype(np.float32) + _tone(picture, rng, 30, 90)
+    elif kind == "stain":
+        layer = window.astype(np.float32) + _tone(picture, rng, 20, 60)
     elif kind == "missing":
-        layer = np.broadcast_to(_ground(picture), picture.shape)
+        layer = np.broadcast_to(_ground(picture), window.shape)
     else:
-        layer = cv2.GaussianBlur(picture, (0, 0), max(2.0, size / 3))
-    share = mask[:, :, np.newaxis]
-    return (picture * (1 - share) + np.asarray(layer, np.float32) * share).round().clip(0, 255).astype(np.uint8)
+        sigma = max(2.0, size / 3)
+        top, left, reach = max(0, y - int(5 * sigma)), max(0, x - int(5 * sigma)), int(5 * sigma)
+        around = picture[top : y + down + reach, left : x + across + reach]
+        layer = cv2.GaussianBlur(around, (0, 0), sigma)[y - top :, x - left :][:down, :across]
+    share = mask[rows, columns, np.newaxis]
+    broken = picture.copy()
+    mixed = window * (1 - share) + np.clip(np.asarray(layer, np.float32), 0, 255) * share
+    broken[rows, columns] = mixed.round().clip(0, 255).astype(np.uint8)
+    return broken
 
 
 def _ground(picture: UInt8Array) -> np.ndarray:
@@ -102,7 +119,8 @@ def _line(height: int, width: int, x: int, y: int, length: float, thick: int, rn
     return mask.astype(np.float32) / 255
 
 
-def _shifted(picture: UInt8Array, rng: np.random.Generator, low: float, high: float) -> np.ndarray:
+def _tone(picture: UInt8Array, rng: np.random.Generator, low: float, high: float) -> np.ndarray:
+    """By how many levels each colour is lighter or darker, float32 (3,)."""
     amount = float(rng.uniform(low, high)) * (1 if rng.random() < 0.5 else -1)
-    tint = rng.uniform(0.6, 1.0, 3) if not (picture[..., 0] == picture[..., 1]).all() else 1.0
-    return np.clip(picture.astype(np.float32) + amount * tint, 0, 255).astype(np.float32)
+    tint = rng.uniform(0.6, 1.0, 3) if not (picture[..., 0] == picture[..., 1]).all() else np.ones(3)
+    return np.asarray(amount * tint, np.float32)

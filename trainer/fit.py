@@ -54,6 +54,7 @@ from trainer.export import (
 )
 from trainer.exports import export_all, layout_of, seen_by_model
 from trainer.files import write_atomically
+from trainer.frames import Frames, joined
 from trainer.golden import LEAST_TOLERANCE, choose_golden
 from trainer.health import learn_health
 from trainer.names import AUTO
@@ -437,15 +438,14 @@ class _Proof:
         self._float = graphs, self._normal(graphs)
         draft = self._draft(*self._float)
         self._cuts_out = draft.bundle.manifest.align.needs_own_resolution
-        test_pictures = _readable(data_set, None if self._cuts_out else trained.plan.size)
-        if self._cuts_out:
-            test_pictures = [one for one in test_pictures if _middle(draft, one[0]) is not None]
+        tested, labels = _readable(data_set, None if self._cuts_out else trained.plan.size)
         self._health = learn_health(map(draft.health, trained.pictures))
         limits = HealthSpec.model_validate(self._health)
         # What has no verdict can be no golden sample.
-        test_pictures = [one for one in test_pictures if camera_trouble(draft.health(one[0]), limits) is None]
-        self._everything = [*trained.pictures, *(picture for picture, _ in test_pictures)]
-        self._labels = [False] * len(trained.pictures) + [is_anomalous for _, is_anomalous in test_pictures]
+        judged = [n for n, one in enumerate(tested) if self._has_verdict(draft, one, limits)]
+        tested, labels = tested[judged], [labels[n] for n in judged]
+        self._everything = joined(trained.pictures, tested)
+        self._labels = [False] * len(trained.pictures) + labels
         self._float_scores = scores_of(draft, self._everything)
         # Good parts alone never reach the top of a quantised output: what a defect gives could be cut off there unseen.
         self._damaged = self._made_worse(draft, trained.pictures[:_DAMAGED])
@@ -509,6 +509,11 @@ class _Proof:
         bundle = assemble(graphs, self._layout, self._scoring, normal, files, **content)
         return Fitted(bundle, found.scores, trained.losses, results, trained.seconds)
 
+    def _has_verdict(self, draft: Inspector, picture: UInt8Array, limits: HealthSpec) -> bool:
+        if self._cuts_out and _middle(draft, picture) is None:
+            return False
+        return camera_trouble(draft.health(picture), limits) is None
+
     def _made_worse(self, draft: Inspector, pictures: Iterable[UInt8Array]) -> list[UInt8Array]:
         if not self._cuts_out:
             return [damaged(picture) for picture in pictures]
@@ -548,15 +553,16 @@ def _middle(inspector: Inspector, picture: UInt8Array) -> Box | None:
         return None
 
 
-def _readable(data_set: DataSet, size: int | None) -> list[tuple[UInt8Array, bool]]:
-    found = []
-    for part in data_set.test:
-        try:
-            picture = load_pictures([part.path], size)[0][0]
-        except DataError:
-            continue
-        found.append((picture, part.defect is not None))
-    return found
+def _readable(data_set: DataSet, side: int | None) -> tuple[UInt8Array | Frames, list[bool]]:
+    """The test pictures that can be read, and which of them are anomalous."""
+    if not data_set.test:
+        return Frames([]), []
+    anomalous = {part.path: part.defect is not None for part in data_set.test}
+    try:
+        pictures, paths, _ = load_pictures(anomalous, side, skip_bad=True)
+    except DataError:
+        return Frames([]), []
+    return pictures, [anomalous[path] for path in paths]
 
 
 def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> None:

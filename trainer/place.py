@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from edge_app.photometric import even_out
 from edge_app.placing import Placer, make_placer
 from edge_app.strips import Strips
 from edge_app.upright import Outline, PartAligner, PoseError, find_part, pattern_of, pattern_turn, reductions
+from trainer.frames import joined
 
 _MOST = 200
 _ROUNDS = 2
@@ -197,7 +198,7 @@ def _learn_part(
     sides = np.array([max(frames[index].shape[:2]) for index in found], np.float64)
     heavy_ends = _heavy_ends(outlines) if kind == "upright" else ["none"]
     ways = [_Way(*_part_spec(kind, heavy_end, outlines, sides, size)) for heavy_end in heavy_ends]
-    way, chosen = ways[0], [frames[index] for index in found][:: max(1, len(found) // _MOST)]
+    way, chosen = ways[0], joined(frames)[list(found)[:: max(1, len(found) // _MOST)]]
     if len(ways) > 1:
         # The ends can be told apart in two ways: what counts is which one makes the most parts look alike.
         way = max(ways, key=lambda way: _steadiness_with(kind, way, chosen))
@@ -244,23 +245,23 @@ def _by_pattern(
     window = 2 * _MARGIN * float(np.quantile(reach, _HIGH))
     content = {**spec.model_dump(), "width_share": window, "height_share": window, "heavy_end": "pattern"}
     spec = PartSpec.model_validate(content)
-    chosen = [
-        (reductions(frames[index]), outlines[index]) for index in list(outlines)[:: max(1, len(outlines) // _MOST)]
-    ]
+    chosen = list(outlines)[:: max(1, len(outlines) // _MOST)]
+
+    def parts(indices: Sequence[int]) -> Iterator[tuple[list[UInt8Array], Outline]]:
+        return ((reductions(frames[index]), outlines[index]) for index in indices)
+
     aligner = PartAligner("upright", spec, (size, size))
-    first = [aligner.cut(levels, aligner.turned(part.centroid, 0.0, levels)) for levels, part in chosen[:_PATTERNS]]
+    few = chosen[:_PATTERNS]
+    first = [aligner.cut(levels, aligner.turned(part.centroid, 0.0, levels)) for levels, part in parts(few)]
     patterns = [pattern_of(picture) for picture in first]
-    alike = [
-        float(np.mean([pattern_turn(one, part, levels, spec)[1] for levels, part in chosen[:_PATTERNS]]))
-        for one in patterns
-    ]
+    alike = np.mean([[pattern_turn(one, part, levels, spec)[1] for one in patterns] for levels, part in parts(few)], 0)
     template = first[int(np.argmax(alike))]
     for _ in range(_ROUNDS):
         aligner = PartAligner("upright", spec, (size, size), template)
-        placed = [aligner.cut(levels, aligner.pose(part, levels)) for levels, part in chosen]
+        placed = [aligner.cut(levels, aligner.pose(part, levels)) for levels, part in parts(chosen)]
         template = np.ascontiguousarray(np.mean(placed, axis=0).round().astype(np.uint8))
     pattern = pattern_of(template)
-    likeness = [pattern_turn(pattern, part, levels, spec)[1] for levels, part in chosen]
+    likeness = [pattern_turn(pattern, part, levels, spec)[1] for levels, part in parts(chosen)]
     if np.median(likeness) < _LEAST_LIKENESS:
         return []
     least = _LIKENESS_FACTOR * float(np.quantile(likeness, _LOW))

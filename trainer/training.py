@@ -17,6 +17,7 @@ import numpy as np
 from edge_app.domain import Float32Array, UInt8Array
 from trainer.backbone import patch_features
 from trainer.detector import Detector, Job, Network, OnEpoch, PatchLearner, Plan
+from trainer.frames import Frames
 from trainer.layers import loss_function
 from trainer.normal import choose_folds
 from trainer.place import Placement
@@ -176,7 +177,7 @@ class Trained:
     """
 
     plan: Plan
-    pictures: UInt8Array
+    pictures: UInt8Array | Frames
     placement: Placement
     final: Network
     folds: list[tuple[np.ndarray, np.ndarray, Network]]
@@ -191,7 +192,7 @@ class Trained:
 
 def train_all(
     plan: Plan,
-    pictures: UInt8Array,
+    pictures: UInt8Array | Frames,
     work: Path,
     on_epoch: OnEpoch,
     placement: Placement | None = None,
