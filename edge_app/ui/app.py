@@ -167,11 +167,11 @@ def save_screenshots(
     for size in SIZES:
         window = MainWindow(bridge, PANEL_DPI[size.width()])
         window.resize(size)
-        window.strip.add(list(reversed(live.strip.results)))
+        window.line_page.strip.add(list(reversed(live.line_page.strip.results)))
         for verdict, result in last.items():
             if live.running_status is not None and live.status is not None:
                 window.show_status(replace(live.running_status, counters=live.status.counters))
-            window.show_part(result)
+            window.line_page.show_part(result)
             path = folder / f"screen-{verdict.value.lower().replace(' ', '-')}-{size.width()}x{size.height()}.png"
             if not window.grab().save(os.fspath(path)):
                 _log.error("cannot write %s; check the folder", path)

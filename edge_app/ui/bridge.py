@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from edge_app.domain import Verdict
+from edge_app.errors import KensaError
+from edge_app.records import Records
+from edge_app.records_schema import open_to_read
+from edge_app.roles import Roles
 from edge_app.states import PartResult
 from edge_app.station import Station
 from edge_app.stations import Stations
+from edge_app.ui.languages import Languages
 
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
 DRAW_EVERY_MS = 40  # a person sees no more, and a fast line must not flood the GUI
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -31,15 +41,27 @@ class StationBridge(QObject):
 
     Args:
         make_station: builds the station around the callback it is given.
+        roles: who may change what; None lets everybody.
+        languages: of the screen, to switch between; None for one alone.
+
+    Attributes:
+        records: of the station, None where it keeps none; for `do` and `ask`, never for the GUI thread.
     """
 
     part_shown = pyqtSignal(object)  # PartResult, the newest
     ng_found = pyqtSignal(object)  # list[PartResult], oldest first
     status_changed = pyqtSignal(object)  # StationStatus
     _woken = pyqtSignal()
+    _answered = pyqtSignal(object, object)  # what to call, and with what
 
-    def __init__(self, make_station: Callable[[Callable[[PartResult], None]], Station | Stations]) -> None:
+    def __init__(
+        self,
+        make_station: Callable[[Callable[[PartResult], None]], Station | Stations],
+        roles: Roles | None = None,
+        languages: Languages | None = None,
+    ) -> None:
         super().__init__()
+        self.roles, self.languages = roles, languages
         self._lock = threading.Lock()
         self._latest: PartResult | None = None
         self._ng: deque[PartResult] = deque(maxlen=KEPT_NG)
@@ -52,12 +74,16 @@ class StationBridge(QObject):
         self._woken.connect(self._draw_soon)
         # What may wait for a thread or a disk is done here, one after the other, so that the screen never waits.
         self._commands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commands")
+        # What only takes its time: no command waits behind it.
+        self._questions = ThreadPoolExecutor(max_workers=2, thread_name_prefix="questions")
+        self._answered.connect(lambda call, answer: call(answer))
         self.station = make_station(self._take)
+        self.records: Records | None = self.station.records
 
     def start(self) -> None:
         """Start the line, and look at its status from now on."""
         self._status_timer.start()
-        self._do(self.station.start)
+        self.do(self.station.start)
 
     def stop(self) -> None:
         """Stop the line after the part in hand."""
@@ -66,7 +92,50 @@ class StationBridge(QObject):
 
     def reset_counters(self) -> None:
         """Set the counters to zero."""
-        self._do(self.station.reset_counters)
+        self.do(self.station.reset_counters)
+
+    def ask(
+        self, work: Callable[[], T], done: Callable[[T], object], failed: Callable[[str], object] | None = None
+    ) -> None:
+        """Do what takes its time on another thread; its answer comes on the GUI thread.
+
+        Args:
+            work: must not touch a widget.
+            done: called with what it gave.
+            failed: called with one sentence where it raised; without it the log alone says so.
+        """
+        self._questions.submit(self._work, work, done, failed)
+
+    def read(
+        self,
+        query: Callable[[sqlite3.Connection], T],
+        done: Callable[[T], object],
+        failed: Callable[[str], object] | None = None,
+    ) -> None:
+        """The same with a connection that reads the station's record; nothing happens where there is none."""
+        if self.records is None:
+            return
+        folder = self.records.folder
+
+        def work() -> T:
+            with contextlib.closing(open_to_read(folder)) as connection:
+                return query(connection)
+
+        self.ask(work, done, failed)
+
+    def _work(
+        self, work: Callable[[], Any], done: Callable[[Any], object], failed: Callable[[str], object] | None
+    ) -> None:
+        try:
+            call, answer = done, work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page says so
+            if not isinstance(error, KensaError):
+                _log.error("what a page asked for failed", exc_info=error)
+            if failed is None:
+                return
+            call, answer = failed, str(error) or type(error).__name__
+        with contextlib.suppress(RuntimeError):  # the screen has gone
+            self._answered.emit(call, answer)
 
     def fail(self, message: str) -> None:
         """Something in the screen broke: the station goes to Error, and its next status says so.
@@ -79,6 +148,7 @@ class StationBridge(QObject):
         """End the station and wait for its threads."""
         self._status_timer.stop()
         self._draw_timer.stop()
+        self._questions.shutdown(wait=False, cancel_futures=True)
         self._commands.shutdown()
         self.station.close()
 
@@ -86,7 +156,8 @@ class StationBridge(QObject):
         """Ask the station for its status now."""
         self.status_changed.emit(self.station.status())
 
-    def _do(self, command: Callable[[], object]) -> None:
+    def do(self, command: Callable[[], object]) -> None:
+        """Do what changes something, one after the other; where it fails, the station goes to Error."""
         self._commands.submit(command).add_done_callback(self._look_at)
 
     def _look_at(self, done: Future[object]) -> None:

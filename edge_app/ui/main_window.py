@@ -1,179 +1,168 @@
-"""The line page: all that an operator needs all day, on one screen."""
+"""The window: state bar above, one page, facts below; the line page at first, the others by the menu."""
 
 from __future__ import annotations
 
-import itertools
-import statistics
-import time
-from collections import deque
-
-from PyQt5.QtCore import QEvent, Qt, QTimer
+from PyQt5.QtCore import QEvent, QObject, QTimer
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QHBoxLayout, QLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QApplication, QHBoxLayout, QLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from edge_app.station import PartResult, StationStatus
+from edge_app.states import StationStatus
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
-from edge_app.ui.panels import AndonBar, CountersPanel, FactsBar, ScoreBar
-from edge_app.ui.picture import HeatLegend, PictureView
-from edge_app.ui.sheets import PartSheet, Question
-from edge_app.ui.text import TouchButton
-from edge_app.ui.thumbnails import ThumbnailStrip
-from edge_app.ui.verdict import VerdictPanel
-from edge_app.ui.words import Line
+from edge_app.ui.menu import Menu
+from edge_app.ui.page import Page, PageEntry
+from edge_app.ui.pages import PAGES
+from edge_app.ui.pages.line import LinePage
+from edge_app.ui.panels import AndonBar, FactsBar
+from edge_app.ui.pin import NewPinSheet, PinSheet
+from edge_app.ui.text import FitText, TouchButton
+from edge_app.ui.verdict import VerdictChip
 
-HOLDS_AT_LEAST_S = 2.0
-LATE_AFTER = 1.5  # of the usual time between two parts
+_LOOK_MS = 1000
+_TOUCHES = (QEvent.MouseButtonPress, QEvent.TouchBegin, QEvent.KeyPress)
 
 
 class MainWindow(QWidget):
-    """Shows what the bridge tells, and tells the bridge what was touched.
-
-    A verdict, its picture and its score are always of one `PartResult`, drawn in one go. They hold while the line runs,
-    the camera lives, and no later part is due by the line's own rhythm; else they are grey.
+    """Holds the pages. Whatever page is open, the line's state, its last verdict and what judges are in sight.
 
     Args:
         bridge: the station.
         screen_dpi: the screen's real resolution; None asks the screen.
+
+    Attributes:
+        page: the one in sight.
+        line_page: always there.
+        head: of every other page: the way back, its title, the last verdict, its own buttons.
     """
 
     def __init__(self, bridge: StationBridge, screen_dpi: float | None = None) -> None:
         super().__init__()
         self.setObjectName("page")
-        self.setAttribute(Qt.WA_StyledBackground)
-        self._bridge, self._screen_dpi = bridge, screen_dpi
+        self.bridge, self._screen_dpi = bridge, screen_dpi
         self.metrics: theme.Metrics | None = None
         self.status: StationStatus | None = None
         self.running_status: StationStatus | None = None  # the last one with the line running
-        self.result: PartResult | None = None
-        self.sheet: PartSheet | Question | None = None
-        self._shown_s: deque[float] = deque(maxlen=9)
-        self._due_timer = QTimer(self, singleShot=True)
-        self._due_timer.timeout.connect(self._refresh)
-
-        self.andon, self.facts = AndonBar(), FactsBar()
-        self.picture, self.legend, self.heatmap = PictureView(), HeatLegend(), TouchButton(checkable=True)
-        self.verdict, self.score, self.counters = VerdictPanel(), ScoreBar(), CountersPanel()
-        self.start_button, self.stop_button = TouchButton(role="large"), TouchButton(role="large")
-        self.strip = ThumbnailStrip()
-        self.heatmap.setChecked(True)
-        self._lay_out()
+        self.andon, self.facts, self.head = AndonBar(), FactsBar(), _Head()
+        self.line_page = LinePage(bridge)
+        self._pages: dict[str, Page] = {"line": self.line_page}
+        self._entry: PageEntry | None = None
+        self._watches = False
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.line_page)
+        self._column = QVBoxLayout(self)
+        self._column.setSizeConstraint(QLayout.SetNoConstraint)  # the window takes its size from the screen
+        self._column.addWidget(self.andon)
+        self._column.addWidget(self.head)
+        self._column.addWidget(self._stack, 1)
+        self._column.addWidget(self.facts)
+        self.head.hide()
         self.retranslate()
 
-        self.heatmap.toggled.connect(self._show_heatmap)
-        self.start_button.clicked.connect(bridge.start)
-        self.stop_button.clicked.connect(bridge.stop)
-        self.counters.reset_asked.connect(self.ask_reset)
-        self.strip.opened.connect(self.open_part)
-        bridge.part_shown.connect(self.show_part)
-        bridge.ng_found.connect(self.strip.add)
+        self.line_page.menu_button.clicked.connect(self.open_menu)
+        self.head.back.clicked.connect(self.show_line)
+        bridge.part_shown.connect(self._show_chip)
         bridge.status_changed.connect(self.show_status)
+        # Whoever has left the engineer's pages open has left them to everybody.
+        self._lock_timer = QTimer(self, interval=_LOOK_MS)
+        self._lock_timer.timeout.connect(self._look_at_role)
+        self._lock_timer.start()
 
-    def _lay_out(self) -> None:
-        self._side, self._right, self._middle, self._bottom = QVBoxLayout(), QVBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        self._side.addWidget(self.heatmap)
-        self._side.addWidget(self.legend, 1)
-        for panel in (self.verdict, self.score, self.counters):
-            self._right.addWidget(panel)
-        self._middle.addWidget(self.picture, 5)
-        self._middle.addLayout(self._side)
-        self._middle.addLayout(self._right, 4)
-        for widget in (self.start_button, self.stop_button):
-            self._bottom.addWidget(widget)
-        self._bottom.addWidget(self.strip, 1)
-        self._page = QVBoxLayout(self)
-        self._page.setSizeConstraint(QLayout.SetNoConstraint)  # the window takes its size from the screen
-        self._page.addWidget(self.andon)
-        self._page.addLayout(self._middle, 1)
-        self._page.addLayout(self._bottom)
-        self._page.addWidget(self.facts)
+    @property
+    def page(self) -> Page:
+        """The page in sight."""
+        return self._stack.currentWidget()  # type: ignore[return-value]
+
+    def show_line(self) -> None:
+        """Back to the line page."""
+        self._show(None, self.line_page)
+
+    def open_page(self, name: str) -> None:
+        """Open a page; one of the engineer's asks for the PIN first, and for a new one where there is none yet."""
+        entry = next(entry for entry in PAGES if entry.name == name)
+        roles = self.bridge.roles
+        if entry.engineer and roles is not None and not roles.is_engineer:
+            kind = PinSheet if roles.has_pin else NewPinSheet
+            self.page.open_sheet(kind(self, roles, self._sizes, lambda: self.open_page(name)))
+            return
+        if name not in self._pages:
+            page = entry.make(self.bridge)
+            page.left.connect(self.show_line)
+            page.apply_metrics(self._sizes)
+            page.retranslate()
+            self._pages[name] = page
+            self._stack.addWidget(page)
+            if self.status is not None:
+                page.show_status(self.status)
+        self._show(entry, self._pages[name])
+
+    def open_menu(self) -> None:
+        """Choose a page."""
+        self.page.open_sheet(Menu(self, self._sizes, self.bridge, self.open_page))
+
+    def show_status(self, status: StationStatus) -> None:
+        """Show what the station says of itself, on all pages."""
+        self.status = status
+        line = words.line_of(status)
+        if line is words.Line.RUNNING:
+            self.running_status = status
+        self.andon.show_status(status, line)
+        self.facts.show_status(status)
+        for page in self._pages.values():
+            page.show_status(status)
+        self._show_chip()
 
     def retranslate(self) -> None:
         """Take the texts of the present language."""
         self.setWindowTitle("Kensa")
-        self.start_button.setText(self.tr("Start"))
-        self.stop_button.setText(self.tr("Stop"))
-        self._show_heatmap(self.heatmap.isChecked())
-        self.counters.retranslate()
-        self._refresh()
-
-    def show_part(self, result: PartResult) -> None:
-        """Draw one part: picture, heatmap, verdict and score together."""
-        self.result = result
-        self._shown_s.append(time.monotonic())
-        self.picture.show_result(result)
-        self.legend.show_scale(result.display_range, result.inspection.threshold)
-        self._due_timer.start(round(self._holds_for_s() * 1e3))
-        self._refresh()
-
-    def show_status(self, status: StationStatus) -> None:
-        """Show what the station says of itself."""
-        self.status = status
-        if self.line is Line.RUNNING:
-            self.running_status = status
-        self._refresh()
-
-    @property
-    def line(self) -> Line:
-        """What the line does."""
-        return words.line_of(self.status)
-
-    @property
-    def holds(self) -> bool:
-        """Whether the verdict shown is that of the part before the camera."""
-        return self.result is not None and self.line is Line.RUNNING and self._due_timer.isActive()
-
-    def open_part(self, result: PartResult) -> None:
-        """See one part large."""
-        if self.metrics is not None:
-            self.sheet = PartSheet(self, result, self.metrics, self.heatmap.isChecked())
-            self._open_sheet()
-
-    def ask_reset(self) -> None:
-        """Ask before the counters are set to zero."""
-        if self.metrics is not None:
-            self.sheet = Question(
-                self,
-                self.metrics,
-                title=self.tr("Set the counters to zero?"),
-                detail=self.tr("Parts, GOOD, NG, NO VERDICT and yield start again. The records of all parts stay."),
-                yes=self.tr("Set to zero"),
-                no=self.tr("Keep counting"),
-                on_yes=self._bridge.reset_counters,
-            )
-            self._open_sheet()
-
-    def _show_heatmap(self, on: bool) -> None:
-        self.heatmap.setText(words.heatmap_button(on))
-        self.picture.set_heatmap(on)
-
-    def _open_sheet(self) -> None:
-        self.sheet.destroyed.connect(self._sheet_closed)
-        self.sheet.open()
-
-    def _sheet_closed(self) -> None:
-        self.sheet = None
-
-    def _holds_for_s(self) -> float:
-        gaps = [later - earlier for earlier, later in itertools.pairwise(self._shown_s)]
-        return max(HOLDS_AT_LEAST_S, LATE_AFTER * statistics.median(gaps) if gaps else 0.0)
-
-    def _refresh(self) -> None:
-        line, holds = self.line, self.holds
-        self.verdict.show_result(self.result, line, holds)
-        self.score.show_result(self.result, holds)
-        veil = ""
-        if self.result is not None and line is not Line.RUNNING:
-            moment = words.clock(self.result.inspection.captured_utc)
-            veil = self.tr("Last picture, {time}").format(time=moment)
-        self.picture.set_veil(veil)
+        self.head.retranslate("" if self._entry is None else self._entry.title())
+        for page in self._pages.values():
+            page.retranslate()
         if self.status is not None:
-            self.andon.show_status(self.status, line)
-            self.counters.show_status(self.status)
-            self.facts.show_status(self.status)
-        running = line in (Line.RUNNING, Line.NO_CAMERA)
-        self.start_button.setEnabled(not running)
-        self.stop_button.setEnabled(running)
+            self.show_status(self.status)
+
+    @property
+    def _sizes(self) -> theme.Metrics:
+        assert self.metrics is not None, "a window that was never shown has no menu"
+        return self.metrics
+
+    def _show(self, entry: PageEntry | None, page: Page) -> None:
+        if page is self.page:
+            return
+        self.page.closed()
+        self._entry = entry
+        self._stack.setCurrentWidget(page)
+        self.head.setVisible(entry is not None)
+        self.head.show_page("" if entry is None else entry.title(), page.actions)
+        self.head.apply_metrics(self._sizes)
+        self._show_chip()
+        page.opened()
+
+    def _show_chip(self, *_: object) -> None:
+        line = self.line_page
+        self.head.chip.show_result(line.result, line.line, line.holds)
+
+    def _look_at_role(self) -> None:
+        roles = self.bridge.roles
+        if roles is None:
+            return
+        # Only while there is somebody to keep: every event of the screen would come through here.
+        if roles.is_engineer != self._watches:
+            self._watches = roles.is_engineer
+            watch = QApplication.instance().installEventFilter if self._watches else self._unwatch
+            watch(self)
+        if self._entry is not None and self._entry.engineer and not roles.is_engineer:
+            if self.page.sheet is not None:
+                self.page.sheet.close()
+            self.show_line()
+
+    def _unwatch(self, watcher: QObject) -> None:
+        QApplication.instance().removeEventFilter(watcher)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Any touch keeps the engineer at the station."""
+        if event.type() in _TOUCHES and self.bridge.roles is not None:
+            self.bridge.roles.touched()
+        return False
 
     def changeEvent(self, event: QEvent) -> None:
         """Another language: say everything again."""
@@ -191,17 +180,46 @@ class MainWindow(QWidget):
 
     def _apply_metrics(self, m: theme.Metrics) -> None:
         self.setStyleSheet(theme.style_sheet(m))
-        for widget in (
-            *(self.andon, self.facts, self.picture, self.legend, self.verdict, self.score, self.counters, self.strip),
-        ):
+        for widget in (self.andon, self.facts, self.head, *self._pages.values()):
             widget.apply_metrics(m)
-        self.heatmap.apply_metrics(m, m.mm(19), m.touch)
-        for button in (self.start_button, self.stop_button):
-            button.apply_metrics(m, m.mm(22), m.main_touch)
-        self._page.setContentsMargins(0, 0, 0, m.pad // 2)
-        self._page.setSpacing(m.pad)
-        self._middle.setContentsMargins(m.pad, 0, m.pad, 0)
-        self._bottom.setContentsMargins(m.pad, max(0, m.gap - 2 * m.pad), m.pad, 0)
-        for layout in (self._side, self._right, self._middle):
-            layout.setSpacing(m.pad)
-        self._bottom.setSpacing(m.gap)
+        self._column.setContentsMargins(0, 0, 0, m.pad // 2)
+        self._column.setSpacing(m.pad)
+
+
+class _Head(QWidget):
+    """Above every page but the line's: the way back, what this is, the last verdict, the page's own buttons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.back, self.title, self.chip = TouchButton(role="large"), FitText("large", bold=True), VerdictChip()
+        self._row, self._actions = QHBoxLayout(self), QHBoxLayout()
+        self._shown: list[TouchButton] = []
+        self._row.addWidget(self.back)
+        self._row.addWidget(self.title, 1)
+        self._row.addWidget(self.chip)
+        self._row.addLayout(self._actions)
+
+    def show_page(self, title: str, actions: list[TouchButton]) -> None:
+        for button in self._shown:
+            self._actions.removeWidget(button)
+            button.hide()
+        self._shown = actions
+        for button in actions:
+            self._actions.addWidget(button)
+            button.show()
+        self.title.set_text(title)
+
+    def retranslate(self, title: str) -> None:
+        self.back.setText(self.tr("Line"))
+        self.title.set_text(title)
+        self.chip.update()
+
+    def apply_metrics(self, m: theme.Metrics) -> None:
+        self.back.apply_metrics(m, m.mm(22), m.touch)
+        self.title.apply_metrics(m)
+        self.chip.apply_metrics(m)
+        for button in self._shown:
+            button.apply_metrics(m, m.mm(26), m.touch)
+        self._row.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._row.setSpacing(m.gap)
+        self._actions.setSpacing(m.gap)

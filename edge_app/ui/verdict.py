@@ -203,3 +203,40 @@ def _mark(shape: Shape) -> QPainterPath:
         path.cubicTo(-0.25, -0.62, 0.3, -0.62, 0.27, -0.24)
         path.cubicTo(0.24, 0.0, 0.0, -0.02, 0.0, 0.12)
     return path
+
+
+class VerdictChip(QWidget):
+    """The last verdict in one row, for pages that show other things: the same colour, shape and word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = look_of(None, Line.STARTING, False)
+        self._metrics = theme.Metrics(4.0, True)
+        self.setSizePolicy(QSizePolicy.Fixed, QSizePolicy.Fixed)
+
+    def show_result(self, result: PartResult | None, line: Line, holds: bool) -> None:
+        """Show a part's verdict, or why there is none to trust."""
+        look = look_of(result, line, holds)
+        if look != self.look:
+            self.look = look
+            self.setAccessibleName(look.word)
+            self.update()
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        self._metrics = metrics
+        self.setFixedSize(metrics.mm(34), metrics.mm(11))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Shape at the left, word at the right."""
+        m, look = self._metrics, self.look
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.Antialiasing)
+            painter.setPen(QPen(QColor(look.tone.ink), 2))
+            painter.setBrush(QColor(look.tone.ground))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), m.mm(1), m.mm(1))
+            side = self.height() - 2 * m.mm(1.5)
+            box = QRectF(m.mm(1.5), m.mm(1.5), side, side)
+            _draw_shape(painter, box, look)
+            word = self.rect().adjusted(side + m.mm(3), 0, -m.mm(1.5), 0)
+            draw_fitted(painter, word, look.word, look.tone.ink, m.large, SMALLEST_PX, bold=True)

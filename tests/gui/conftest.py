@@ -73,7 +73,7 @@ class Screen:
 
     @property
     def word(self) -> str:
-        return self.window.verdict.look.word
+        return self.window.line_page.verdict.look.word
 
     def looks_good(self) -> bool:
         """Whether any pixel on the screen has the colour of GOOD."""

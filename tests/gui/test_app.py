@@ -42,15 +42,15 @@ def window():
 
 def break_a_slot():
     if sys.argv[2] == "touch":
-        window().heatmap.clicked.connect(lambda: 1 / 0)
-        window().heatmap.click()
+        window().line_page.heatmap.clicked.connect(lambda: 1 / 0)
+        window().line_page.heatmap.click()
     else:
-        window()._bridge.status_changed.connect(lambda status: 1 / 0)
+        window().bridge.status_changed.connect(lambda status: 1 / 0)
 
 def report():
     shown = window()
-    print(json.dumps([shown.verdict.look.word, shown.andon.message.text(), shown.status.state.value]), flush=True)
-    shown.start_button.click()
+    print(json.dumps([shown.line_page.verdict.look.word, shown.andon.message.text(), shown.status.state.value]), flush=True)
+    shown.line_page.start_button.click()
     QTimer.singleShot(1500, look_again)
 
 def look_again():

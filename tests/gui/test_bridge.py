@@ -21,18 +21,18 @@ def marked(image_rgb, index):
 def test_picture_verdict_and_score_are_always_of_one_frame(qtbot, make_screen, good, bad):
     screen = make_screen()
     window = screen.window
-    window.heatmap.setChecked(False)
+    window.line_page.heatmap.setChecked(False)
     seen = []
 
     def check(result):
-        drawn = window.picture.grab().toImage()
-        image = window.picture._image
+        drawn = window.line_page.picture.grab().toImage()
+        image = window.line_page.picture._image
         left, top = (drawn.width() - image.width()) // 2, (drawn.height() - image.height()) // 2
         corner = QColor(drawn.pixel(left + 10, top + 10)).red()
-        same = window.picture.result is window.verdict.result is window.score.result is result
+        same = window.line_page.picture.result is window.line_page.verdict.result is window.line_page.score.result is result
         frame_id = result.inspection.frame_id
-        told = window.verdict.look.part.startswith(f"nut {frame_id} · ")
-        word = window.verdict.look.word == result.inspection.verdict.value
+        told = window.line_page.verdict.look.part.startswith(f"nut {frame_id} · ")
+        word = window.line_page.verdict.look.word == result.inspection.verdict.value
         seen.append((frame_id, same and told and word and abs(corner - (40 + (frame_id * 37) % 180)) <= 2))
 
     screen.bridge.part_shown.connect(check)  # after the window's own slot: all is drawn by then
@@ -55,9 +55,9 @@ def test_a_blocked_screen_gets_the_newest_part_once_and_every_last_ng(qtbot, mak
     qtbot.waitUntil(lambda: len(screen.shown) > 0)
     qtbot.wait(200)
     assert [result.inspection.frame_id for result in screen.shown] == [39]
-    kept = [result.inspection.frame_id for result in screen.window.strip.results]
+    kept = [result.inspection.frame_id for result in screen.window.line_page.strip.results]
     assert kept == ng_at[::-1][:KEPT_NG]
-    assert all(result.inspection.verdict is Verdict.NG for result in screen.window.strip.results)
+    assert all(result.inspection.verdict is Verdict.NG for result in screen.window.line_page.strip.results)
 
 
 def test_drawing_is_bounded_however_fast_the_line_is(qtbot, make_screen, good):
@@ -75,7 +75,7 @@ def test_a_picture_is_never_shared_with_what_is_drawn(make_screen, good, qtbot):
     screen = make_screen()
     screen.line.feed(good.copy())
     qtbot.waitUntil(lambda: len(screen.shown) == 1)
-    before = screen.window.picture.grab().toImage()
+    before = screen.window.line_page.picture.grab().toImage()
     screen.shown[0].image_rgb.setflags(write=True)
     screen.shown[0].image_rgb[:] = np.uint8(7)
-    assert screen.window.picture.grab().toImage() == before
+    assert screen.window.line_page.picture.grab().toImage() == before

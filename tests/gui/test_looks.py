@@ -161,7 +161,7 @@ def clipped(window: QWidget) -> list[str]:
             found.append(f"{type(widget).__name__} reaches to {corner.x()}, {corner.y()}")
     if window.facts.clipped():
         found.append("facts")
-    panel, look = window.verdict, window.verdict.look
+    panel, look = window.line_page.verdict, window.line_page.verdict.look
     inner = panel.rect().adjusted(window.metrics.mm(2), window.metrics.pad, -window.metrics.mm(2), -window.metrics.pad)
     upper, advice, reason, foot = panel._rows(inner)
     _, word, _ = panel._shape_and_word(upper)
@@ -181,7 +181,7 @@ def clipped(window: QWidget) -> list[str]:
 @pytest.mark.parametrize("panel", [*PANELS, (QSize(800, 480), 96.0), (QSize(1280, 800), 96.0)])
 def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, make_screen, longer, results, panel):
     window = make_screen(start=False, panel=panel).window
-    window.strip.add([results[Verdict.NG]] * 6)
+    window.line_page.strip.add([results[Verdict.NG]] * 6)
     no_verdict = results[Verdict.NO_VERDICT]
     worst = replace(
         no_verdict,
@@ -190,28 +190,28 @@ def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, make_screen, lo
     no_camera = replace(STATUS, camera_ok=False, message=LONG_MESSAGE)
     for result in (*results.values(), worst):
         for status in (STATUS, no_camera, replace(STATUS, state=State.READY)):
-            window.show_part(result)
+            window.line_page.show_part(result)
             window.show_status(status)
             assert clipped(window) == []
-    window.open_part(results[Verdict.NG])
+    window.line_page.open_part(results[Verdict.NG])
     assert clipped(window) == []
-    window.sheet.close()
-    window.ask_reset()
+    window.line_page.sheet.close()
+    window.line_page.ask_reset()
     assert clipped(window) == []
 
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_touch_targets_are_large_and_apart(make_screen, results, panel):
     window = make_screen(start=False, panel=panel).window
-    window.strip.add([results[Verdict.NG]] * 6)
+    window.line_page.strip.add([results[Verdict.NG]] * 6)
     window.show_status(STATUS)
     QCoreApplication.sendPostedEvents()
     px_per_mm = panel[1] / 25.4
-    targets = [*window.findChildren(TouchButton), *(t for t in window.strip.thumbnails if t.isVisible())]
+    targets = [*window.findChildren(TouchButton), *(t for t in window.line_page.strip.thumbnails if t.isVisible())]
     assert len(targets) >= 8
     for target in targets:
         assert min(target.width(), target.height()) >= 15 * px_per_mm - 1
-    main = (window.start_button, window.stop_button)
+    main = (window.line_page.start_button, window.line_page.stop_button)
     assert all(button.width() >= 20 * px_per_mm for button in main)
     assert all(button.height() >= 20 * px_per_mm - 1 for button in main) or window.metrics.compact
     places = [target.rect().translated(target.mapTo(window, QPoint(0, 0))) for target in targets]
@@ -229,7 +229,7 @@ def test_the_reset_is_far_from_start_and_stop(make_screen, panel):
     QCoreApplication.sendPostedEvents()
     centres = [
         button.mapTo(window, button.rect().center())
-        for button in (window.counters.reset, window.start_button, window.stop_button)
+        for button in (window.line_page.counters.reset, window.line_page.start_button, window.line_page.stop_button)
     ]
     for centre in centres[1:]:
         assert (centres[0] - centre).manhattanLength() > 60 * panel[1] / 25.4
@@ -241,10 +241,10 @@ def test_the_verdict_word_is_readable_from_3_m(make_screen, results, panel):
     window = make_screen(start=False, panel=panel).window
     least_mm = 10 if panel[0].width() > 1000 else 6
     for verdict in (Verdict.GOOD, Verdict.NG):
-        window.show_part(results[verdict])
+        window.line_page.show_part(results[verdict])
         window.show_status(STATUS)
-        image = window.verdict.grab().toImage()
-        look = window.verdict.look
+        image = window.line_page.verdict.grab().toImage()
+        look = window.line_page.verdict.look
         rows = [
             y
             for y in range(image.height() * 3 // 4)
@@ -263,7 +263,7 @@ def test_an_inspection_with_no_picture_is_drawn(qtbot, make_screen, results):
     window = make_screen(start=False).window
     missing = replace(results[Verdict.NO_VERDICT], image_rgb=None)
     assert isinstance(missing.inspection, Inspection)
-    window.show_part(missing)
+    window.line_page.show_part(missing)
     window.show_status(STATUS)
-    assert window.verdict.look.word == "NO VERDICT"
+    assert window.line_page.verdict.look.word == "NO VERDICT"
     assert not window.grab().isNull()
