@@ -127,6 +127,11 @@ class Station:
         self._judge = slot.inspector()
         self._machine.move(Event.MODEL_READY)
 
+    @property
+    def records(self) -> Records | None:
+        """Where its verdicts are written."""
+        return self._records
+
     def start(self) -> bool:
         """Judge parts until `stop`, the end of the source or a fault. False when it runs already or is closed."""
         return self._begin(Event.START) is Answer.ACCEPTED

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge_app.errors import ConfigError, did_you_mean
+from edge_app.records import Records
 from edge_app.states import Counters, State, StationStatus
 from edge_app.station import Station
 from edge_app.triggers import Answer
@@ -26,6 +27,11 @@ class Stations:
 
     def __init__(self, stations: Sequence[Station]) -> None:
         self.each = tuple(stations)
+
+    @property
+    def records(self) -> Records | None:
+        """Where all write their verdicts."""
+        return self.each[0].records
 
     def start(self) -> bool:
         """Start all that do not run; False when none did."""
