@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,23 @@ def test_a_live_camera_loses_old_pictures_and_counts_them(bundle: ModelBundle) -
         assert numbers == sorted(set(numbers))
         assert run.station.status().dropped == 40 - len(numbers) > 10
         assert max(result.latency_ms for result in run.results) < 200, "an old picture was judged"
+
+
+def test_pictures_that_the_camera_had_no_time_to_hand_on_are_counted_too(bundle: ModelBundle) -> None:
+    good = golden_picture(bundle, Verdict.GOOD)
+
+    class Skipping(ScriptedCamera):
+        def read(self, timeout_s: float) -> Frame | None:
+            frame = super().read(timeout_s)
+            return replace(frame, frame_id=100 + 3 * frame.frame_id)
+
+    camera = Skipping([noisy(good, number) for number in range(6)], pace_s=0.1)
+    with RunningStation(bundle, lambda: camera, None) as run:
+        run.station.start()
+        assert run.station.wait(30)
+        # Not those before the first: nobody had asked for them.
+        assert [result.inspection.frame_id for result in run.results] == [100, 103, 106, 109, 112, 115]
+        assert run.station.status().dropped == 10
 
 
 def test_parts_that_come_too_fast_are_no_verdict_and_none_is_missing(bundle: ModelBundle, tmp_path: Path) -> None:
