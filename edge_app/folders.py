@@ -53,14 +53,29 @@ def places(
         is_mount: whether something is mounted there.
     """
     found = [path for path in last if path is not None and path.is_dir()]
-    home = Path(os.path.expanduser("~"))
-    if home.is_dir():
-        found.append(home)
+    if home().is_dir():
+        found.append(home())
     for base in media:
         inner = _folders_in(base)
         deeper = [path for folder in inner for path in _folders_in(folder)]
         found += [path for path in (base, *inner, *deeper) if is_mount(path)]
     return Listing(None, 0, _counted(dict.fromkeys(found)))
+
+
+def home() -> Path:
+    """The home of the user whom the station runs as."""
+    return Path(os.path.expanduser("~"))
+
+
+def shown(path: Path, longest: int = 44) -> str:
+    """A folder in a few words: from home on where it is in it, and of a long one the end."""
+    parts = path.relative_to(home()).parts if path.is_relative_to(home()) else None
+    whole = "/".join(("~", *parts)) if parts is not None else str(path)
+    tail = path.parts[1:]
+    while len(whole) > longest and len(tail) > 1:
+        tail = tail[1:]
+        whole = "/".join(("\u2026", *tail))
+    return whole
 
 
 def listing(path: Path) -> Listing:

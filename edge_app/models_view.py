@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from edge_app.bundle import ModelBundle
 from edge_app.errors import BundleError
@@ -37,6 +38,7 @@ FACTS = (
 )
 # Two bundles always differ in these; of no interest when they are compared.
 _ALWAYS_DIFFERENT = frozenset({"created", "sequence"})
+_DETAILS = ("input", "output", "align", "head", "term", "scoring", "health", "thresholds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class BundleCard:
         sequence: its place in history; -1 where its id tells none.
         facts: by the names of `FACTS`, as text in no language; "-" for what was not measured. Empty for a bundle that
             cannot be read. Of shares in brackets: the number of parts; of `parity`: verdicts that differ, of how many.
+        details: every setting of scoring, placing, health, input and training, as text by its name in the manifest.
         doubts: names of those facts that speak against it.
         trouble: why it cannot be used, "" for a whole one.
     """
@@ -54,6 +57,7 @@ class BundleCard:
     bundle_id: str
     sequence: int
     facts: dict[str, str]
+    details: dict[str, str] = field(default_factory=dict)
     doubts: frozenset[str] = frozenset()
     trouble: str = ""
 
@@ -146,16 +150,31 @@ def card_of(bundle: ModelBundle) -> BundleCard:
     doubts = {"good_parts"} if not limits.sufficient else set()
     if not parity.passed or parity.overridden:
         doubts.add("parity")
-    return BundleCard(bundle.bundle_id, manifest.sequence, facts, frozenset(doubts))
+    details = _flat(manifest.model_dump(mode="json", include=set(_DETAILS)))
+    details |= _flat({"training": dict(manifest.provenance.options), "packages": manifest.provenance.packages})
+    return BundleCard(bundle.bundle_id, manifest.sequence, facts, details, frozenset(doubts))
 
 
 def differences(chosen: BundleCard, active: BundleCard) -> list[tuple[str, str, str]]:
-    """Where two bundles differ: name of the fact, of the active one, of the chosen one."""
+    """Where two bundles differ: name of the fact or detail, of the active one, of the chosen one."""
+    facts = [name for name in FACTS if name not in _ALWAYS_DIFFERENT]
+    details = sorted(active.details.keys() | chosen.details.keys())
+    was, now = active.facts | active.details, chosen.facts | chosen.details
     return [
-        (name, active.facts.get(name, NONE), chosen.facts.get(name, NONE))
-        for name in FACTS
-        if name not in _ALWAYS_DIFFERENT and chosen.facts.get(name) != active.facts.get(name)
+        (name, was.get(name, NONE), now.get(name, NONE))
+        for name in (*facts, *details)
+        if was.get(name) != now.get(name)
     ]
+
+
+def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{above}{name}.")
+        else:
+            found[above + name] = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return found
 
 
 def _percent(share: float) -> str:

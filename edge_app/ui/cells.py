@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QEvent, QPoint, QRect, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from PyQt5.QtWidgets import QAbstractScrollArea, QFrame, QScroller, QScrollerProperties, QSizePolicy
+import math
+import time
+from collections import deque
+
+from PyQt5.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QColor, QHideEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PyQt5.QtWidgets import QAbstractScrollArea, QFrame, QSizePolicy
 
 from edge_app.ui import theme
 from edge_app.ui.text import TouchButton, draw_fitted
 
 _SLIPS_AFTER_MM = 3.0
+# After the finger has left.
+_GLIDE_MS, _SLOWS_WITHIN_S, _STOPS_BELOW_MM_S = 16, 0.33, 6.0
+_SPEED_OF_LAST_S = 0.1
 
 
 class CellView(QAbstractScrollArea):
@@ -30,20 +37,16 @@ class CellView(QAbstractScrollArea):
         self.chosen: int | None = None
         self.metrics = theme.Metrics(4.0, True)
         self._wanted, self._grows = QSize(100, 60), True
-        self._pressed: tuple[int, QPoint] | None = None
+        self._pressed: int | None = None
         self.setFrameShape(QFrame.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
         self.viewport().setAutoFillBackground(False)
-        QScroller.grabGesture(self.viewport(), QScroller.LeftMouseButtonGesture)
-        scroller = QScroller.scroller(self.viewport())
-        properties = scroller.scrollerProperties()
-        for which in (QScrollerProperties.HorizontalOvershootPolicy, QScrollerProperties.VerticalOvershootPolicy):
-            properties.setScrollMetric(which, QScrollerProperties.OvershootAlwaysOff)
-        # A touch shows at once that it was felt.
-        properties.setScrollMetric(QScrollerProperties.MousePressEventDelay, 0.05)
-        scroller.setScrollerProperties(properties)
+        self._drag: _Drag | None = None
+        self._glide = QTimer(self, interval=_GLIDE_MS)
+        self._glide.timeout.connect(self._glide_on)
+        self._speed, self._place = 0.0, 0.0  # of the glide: pixels a second, and where it is
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
@@ -61,7 +64,7 @@ class CellView(QAbstractScrollArea):
         self._pressed = None
         self._arrange()
         if to_top:
-            QScroller.scroller(self.viewport()).stop()
+            self._stop()
             self.verticalScrollBar().setValue(0)
         self.viewport().update()
 
@@ -89,7 +92,7 @@ class CellView(QAbstractScrollArea):
         """Go on or back by what is in sight, by whole rows."""
         bar, height = self.verticalScrollBar(), max(1, self._wanted.height())
         rows = max(1, self.viewport().height() // height)
-        QScroller.scroller(self.viewport()).stop()
+        self._stop()
         bar.setValue((bar.value() // height + pages * rows) * height)
 
     def draw_cell(self, painter: QPainter, rect: QRect, index: int, down: bool) -> None:
@@ -121,37 +124,54 @@ class CellView(QAbstractScrollArea):
         """More or fewer columns."""
         self._arrange()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Out of sight nothing glides on."""
+        self._stop()
+
     def _index_at(self, at: QPoint) -> int | None:
         return next((index for index in self.in_sight() if self.cell(index).contains(at)), None)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A finger comes down."""
-        index = self._index_at(event.pos())
-        self._pressed = None if index is None else (index, event.pos())
+        """A finger comes down: on a cell, or on what still glides, which it stops."""
+        index = None if self._glide.isActive() else self._index_at(event.pos())
+        self._stop()
+        self._pressed = index
+        self._drag = _Drag(event.pos(), self.verticalScrollBar().value())
         self.viewport().update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """One that slides off means nothing any more."""
-        if self._pressed is not None and self._slid(event.pos()):
-            self._pressed = None
+        """One that slides off means no cell any more, and scrolls."""
+        drag = self._drag
+        if drag is None:
+            return
+        drag.moved(event.pos())
+        if not drag.scrolls and (event.pos() - drag.began).manhattanLength() > self.metrics.mm(_SLIPS_AFTER_MM):
+            drag.scrolls, self._pressed = True, None
             self.viewport().update()
+        if drag.scrolls:
+            self.verticalScrollBar().setValue(drag.value - (event.pos().y() - drag.began.y()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """One that stayed means its cell."""
+        """One that stayed means its cell; one that was moving lets the cells glide on."""
+        drag, self._drag = self._drag, None
         pressed, self._pressed = self._pressed, None
         self.viewport().update()
-        if pressed is not None:
-            self._pressed = pressed
-            slid = self._slid(event.pos())
-            self._pressed = None
-            if not slid and pressed[0] < self.count:
-                self.touched.emit(pressed[0])
+        if drag is not None and drag.scrolls:
+            self._speed, self._place = -drag.speed(), float(self.verticalScrollBar().value())
+            self._glide.start()
+        elif pressed is not None and self._index_at(event.pos()) == pressed:
+            self.touched.emit(pressed)
 
-    def _slid(self, at: QPoint) -> bool:
-        assert self._pressed is not None
-        index, began = self._pressed
-        far = (at - began).manhattanLength() > self.metrics.mm(_SLIPS_AFTER_MM)
-        return far or not self.cell(index).contains(at)
+    def _glide_on(self) -> None:
+        bar, step_s = self.verticalScrollBar(), _GLIDE_MS / 1e3
+        self._place += self._speed * step_s
+        self._speed *= math.exp(-step_s / _SLOWS_WITHIN_S)
+        bar.setValue(round(self._place))
+        if abs(self._speed) < self.metrics.mm(_STOPS_BELOW_MM_S) or not 0 < self._place < bar.maximum():
+            self._stop()
+
+    def _stop(self) -> None:
+        self._glide.stop()
 
     def viewportEvent(self, event: QEvent) -> bool:
         """No context menus and the like by a finger that rests."""
@@ -176,8 +196,7 @@ class CellView(QAbstractScrollArea):
                     align=int(Qt.AlignCenter),
                 )
             for index in self.in_sight():
-                down = self._pressed is not None and self._pressed[0] == index
-                self.draw_cell(painter, self.cell(index), index, down)
+                self.draw_cell(painter, self.cell(index), index, index == self._pressed)
             bar, height = self.verticalScrollBar(), self.viewport().height()
             if bar.maximum() > 0:
                 whole = bar.maximum() + height
@@ -207,3 +226,23 @@ class Arrows:
         bar = self._view.verticalScrollBar()
         self.up.setEnabled(bar.value() > 0)
         self.down.setEnabled(bar.value() < bar.maximum())
+
+
+class _Drag:
+    """A finger that is down: where it began, and how fast it moves."""
+
+    def __init__(self, began: QPoint, value: int) -> None:
+        self.began, self.value, self.scrolls = began, value, False
+        self._trail: deque[tuple[float, int]] = deque(maxlen=32)
+        self.moved(began)
+
+    def moved(self, at: QPoint) -> None:
+        self._trail.append((time.monotonic(), at.y()))
+
+    def speed(self) -> float:
+        """Downwards, pixels a second, over the last moment; 0 for a finger that rested before it left."""
+        now_s = time.monotonic()
+        recent = [point for point in self._trail if now_s - point[0] <= _SPEED_OF_LAST_S]
+        if len(recent) < 2 or recent[-1][0] == recent[0][0]:
+            return 0.0
+        return (recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0])

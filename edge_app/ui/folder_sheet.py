@@ -9,7 +9,7 @@ from PyQt5.QtCore import QCoreApplication, QRect, QSize, Qt
 from PyQt5.QtGui import QColor, QPainter, QPen
 from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from edge_app.folders import Choice, Listing, listing, places
+from edge_app.folders import Choice, Listing, home, listing, places, shown
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.cells import Arrows, CellView
@@ -44,11 +44,14 @@ class FolderList(CellView):
         painter.setPen(QPen(QColor(theme.LINE), 1))
         painter.setBrush(QColor(tone.ground))
         painter.drawRoundedRect(box, m.mm(1), m.mm(1))
-        number = "" if choice.pictures is None else pictures_text(choice.pictures)
+        # None directly in it says nothing of the folders in it.
+        number = pictures_text(choice.pictures) if choice.pictures else ""
         inner = box.adjusted(m.mm(3), 0, -m.mm(3), 0)
         right = QRect(inner.right() - inner.width() // 3, inner.top(), inner.width() // 3, inner.height())
         name = QRect(inner.left(), inner.top(), inner.width() - right.width() - m.pad, inner.height())
-        text = str(choice.path) if self.are_places else choice.path.name
+        text = choice.path.name
+        if self.are_places:
+            text = self.tr("Home") if choice.path == home() else shown(choice.path)
         draw_fitted(painter, name, text, tone.ink, m.large, m.small, bold=True)
         align = int(Qt.AlignVCenter | Qt.AlignRight)
         draw_fitted(painter, right, number, tone.ink if down else theme.INK_SOFT, m.body, align=align)
@@ -93,7 +96,7 @@ class FolderSheet(Sheet):
         self.arrows = Arrows(self.list)
         self.title, self.where = FitText("large", bold=True), FitText("body", wrap=True)
         self.title.set_text(title)
-        self.out_button, self.places_button = TouchButton(self.tr("One up")), TouchButton(self.tr("Places"))
+        self.out_button, self.places_button = TouchButton(self.tr("Up")), TouchButton(self.tr("Places"))
         self.cancel, self.choose = TouchButton(self.tr("Cancel")), TouchButton(choose, role="large")
         self._lay_out(window, metrics)
         self.list.touched.connect(lambda index: self.go(self.list.folders[index].path))
@@ -110,7 +113,7 @@ class FolderSheet(Sheet):
         self.path = path
         self.choose.setEnabled(False)
         self.out_button.setEnabled(False)
-        self.where.set_text(self.tr("Reading…") if path is None else f"{path}\n{self.tr('Reading…')}")
+        self.where.set_text(self.tr("Reading…") if path is None else f"{shown(path)}\n{self.tr('Reading…')}")
         last, roots = self._last, self._roots
 
         def read() -> tuple[Listing, set[Path]]:
@@ -132,7 +135,7 @@ class FolderSheet(Sheet):
         if found.path is None:
             self.where.set_text(self.tr("Where is it?"))
         else:
-            self.where.set_text(f"{found.path}\n{self._content(found)}")
+            self.where.set_text(f"{shown(found.path)}\n{self._content(found)}")
         self.list.empty_text = self.tr("no folders in it")
         self.list.show_listing(found)
         self.choose.setEnabled(found.path is not None)

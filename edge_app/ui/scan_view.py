@@ -53,7 +53,9 @@ class ProgressStrip(QWidget):
         self.setFixedHeight(max(metrics.mm(8), round(2.6 * metrics.small)))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Bar below, text above it."""
+        """Bar below, text above it; nothing where there is nothing to say."""
+        if not self.text:
+            return
         m = self._metrics
         with QPainter(self) as painter:
             box = self.rect().adjusted(0, 0, -1, -1)
@@ -105,7 +107,7 @@ class ResultGrid(CellView):
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
         super().apply_metrics(metrics)
-        self.set_cells(QSize(metrics.mm(29), metrics.mm(29 if metrics.compact else 33)))
+        self.set_cells(QSize(metrics.mm(29), metrics.mm(30 if metrics.compact else 35)))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Back in sight."""
@@ -122,9 +124,9 @@ class ResultGrid(CellView):
         m, part = self.metrics, self.parts[index]
         tone = _FRAMES[part.verdict]
         box = rect.adjusted(0, 0, -m.pad, -m.pad)
-        line, foot = max(3, m.mm(0.6)), round(1.35 * m.small)
+        line, foot = max(3, m.mm(0.6)), round(1.4 * m.small)
         painter.fillRect(box, QColor(theme.BUTTON_ON.ground if down else theme.DARK))
-        picture = box.adjusted(line, line, -line, -2 * foot - line)
+        picture = box.adjusted(line, line, -line, -2 * foot - 2 * line)
         image = self.images.get(part.path)
         if image is not None:
             size = image.size().scaled(picture.size(), Qt.KeepAspectRatio)
@@ -136,7 +138,7 @@ class ResultGrid(CellView):
         elif part.path in self.images:
             text = self.tr("no picture")
             draw_fitted(painter, picture, text, theme.TEXT_ON_DARK.ink, m.small, align=int(Qt.AlignCenter))
-        band = QRect(box.left(), box.bottom() - 2 * foot + 1, box.width(), foot)
+        band = QRect(box.left(), box.bottom() - 2 * foot - line + 1, box.width(), foot)
         painter.fillRect(band, QColor(tone.ground))
         inner = band.adjusted(m.mm(1), 0, -m.mm(1), 0)
         word = words.verdict_word(part.verdict)

@@ -14,6 +14,7 @@ from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout
 from edge_app.bundle import ModelBundle
 from edge_app.config import state_folder
 from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
+from edge_app.folders import shown
 from edge_app.inspector import Inspector
 from edge_app.judging import inspect_file
 from edge_app.scan_results import FolderState, Scanned, export, forget_old, last_folder, look_at, read_scanned
@@ -150,7 +151,7 @@ class BatchPage(Page):
                 self.metrics,
                 self.bridge,
                 title=self.tr("Which pictures?"),
-                choose=self.tr("Take this"),
+                choose=self.tr("Use this"),
                 on_chosen=self.choose,
                 begin=None if state is None else state.folder,
                 last=(None if state is None else state.folder,),
@@ -364,7 +365,7 @@ class BatchPage(Page):
     def _refresh(self) -> None:
         state, running = self.state, self.is_running
         folder = self._counting or (None if state is None else state.folder)
-        self.folder_text.set_text(self.tr("No folder is chosen") if folder is None else str(folder))
+        self.folder_text.set_text(self.tr("No folder is chosen") if folder is None else shown(folder))
         text, share = self._says()
         self.strip.show_text(text, share, self._note_is_trouble and text == self._note)
         self._show_buttons(running)
@@ -407,7 +408,8 @@ class BatchPage(Page):
             return text, done / files if files else 0.0
         if self.run is not None and self.is_running:
             return self._says_of_run(self.run.progress)
-        share = state.done / state.pictures if state is not None and state.pictures else 0.0
+        is_partly = state is not None and state.done < state.pictures
+        share = state.done / state.pictures if is_partly else 0.0
         if self._note:
             return self._note, 0.0 if self._note_is_trouble else share
         if self._counting is not None and state is None:

@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from edge_app import swapping
 from edge_app.errors import KensaError
-from edge_app.models_view import FACTS, NONE, BundleCard, ModelsView, ProductModels, differences
+from edge_app.models_view import FACTS, BundleCard, ModelsView, ProductModels, differences
 from edge_app.records import Records
 from edge_app.states import StationStatus
 from edge_app.swapping import Answer, Outcome
@@ -237,10 +237,7 @@ class ModelsPage(Page):
         if found is None or found[0].store is None:
             return
         (product, card), store = found, found[0].store
-        detail = self.tr(
-            "It passes its self-test first; the station then judges with {bundle} instead of {active}."
-            " Where it fails, the station goes back by itself."
-        ).format(bundle=card.bundle_id, active=product.active_id or NONE)
+        detail = self.tr("{bundle} has to pass its self-test; then it judges the parts.").format(bundle=card.bundle_id)
         older = swapping.is_older(card.bundle_id, product.active_id)
         if older:
             detail = f"{self.tr('It is OLDER than the active one.')} {detail}"
@@ -260,10 +257,10 @@ class ModelsPage(Page):
         if product is None or product.store is None or product.previous_id is None:
             return
         store = product.store
-        detail = self.tr("The station judges with {bundle} again, instead of {active}.")
+        detail = self.tr("{bundle} judges the parts again.")
         self._ask(
             self.tr("Go back to the bundle before?"),
-            detail.format(bundle=product.previous_id, active=product.active_id or NONE),
+            detail.format(bundle=product.previous_id),
             self.tr("Roll back"),
             lambda: swapping.roll_back(store, given_up=self._given_up),
             product,
@@ -459,4 +456,4 @@ def _fact_name(name: str) -> str:
         "dataset": translate("ModelsPage", "Data set (SHA-256)"),
         "revision": translate("ModelsPage", "Trainer's revision"),
         "machine": translate("ModelsPage", "Trained on"),
-    }[name]
+    }.get(name, name)
