@@ -22,8 +22,8 @@ from edge_app.child import live_as_child
 from edge_app.errors import KensaError
 from edge_app.worker_channel import Channel
 
-# The least that a process can ask for: with the line's own threads on every core, a fiftieth of one.
-_NICE = 19
+# Of a core that the line wants too, it gets a tenth; a lower share still would never end beside a busy line.
+_NICE = 10
 _TELL_EVERY_S = 0.1
 
 

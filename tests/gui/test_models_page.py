@@ -17,7 +17,7 @@ from edge_app.ui import theme
 from edge_app.ui.pin import PinSheet
 from edge_app.ui.sheets import Question
 
-LONG_MS = 60_000
+LONG_MS = 100_000
 
 
 def untested(_folder) -> None:
