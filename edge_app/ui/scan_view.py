@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PyQt5.QtCore import QRect, QSize, Qt
-from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QShowEvent
+from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
 from edge_app.domain import Verdict
@@ -107,7 +107,17 @@ class ResultGrid(CellView):
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
         super().apply_metrics(metrics)
-        self.set_cells(QSize(metrics.mm(29), metrics.mm(30 if metrics.compact else 35)))
+        self._fit_cells()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Whole rows: half of a part helps nobody."""
+        self._fit_cells()
+        super().resizeEvent(event)
+
+    def _fit_cells(self) -> None:
+        m, height = self.metrics, self.viewport().height()
+        rows = max(1, round(height / m.mm(36)))
+        self.set_cells(QSize(m.mm(31), max(m.mm(25), height // rows)))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Back in sight."""
@@ -123,7 +133,7 @@ class ResultGrid(CellView):
         """The picture in a frame of its verdict; verdict, score and name below."""
         m, part = self.metrics, self.parts[index]
         tone = _FRAMES[part.verdict]
-        box = rect.adjusted(0, 0, -m.pad, -m.pad)
+        box = rect.adjusted(0, 0, -m.gap, -m.gap)
         line, foot = max(3, m.mm(0.6)), round(1.4 * m.small)
         painter.fillRect(box, QColor(theme.BUTTON_ON.ground if down else theme.DARK))
         picture = box.adjusted(line, line, -line, -2 * foot - 2 * line)

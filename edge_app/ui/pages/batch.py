@@ -185,8 +185,14 @@ class BatchPage(Page):
         state = self.state
         if state is None or self.is_running:
             return
+        bundle = self.bridge.slots[0].bundle
+        if bundle.bundle_id != self._bundle.bundle_id:
+            # What is shown is of another bundle: it has a place of its own, and is counted anew.
+            self._bundle = bundle
+            self.choose(state.folder)
+            self._tell(self.tr("The station has another bundle now. Touch Scan to judge with it."))
+            return
         self._tell("")
-        self._bundle = self.bridge.slots[0].bundle
         if afresh:
             self._show_parts([], to_top=True)
             self.grid.forget_images()

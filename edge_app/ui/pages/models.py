@@ -96,7 +96,7 @@ class FactTable(CellView):
         if index in self.doubted:
             painter.fillRect(rect.adjusted(0, 1, -m.mm(2), -1), QColor(theme.ATTENTION.ground))
         values = len(texts) - 1
-        name_width = round(rect.width() * (0.42 if values == 1 else 0.32))
+        name_width = round(rect.width() * (0.42 if values == 1 else 0.4))
         value_width = (rect.width() - name_width - m.mm(3)) // max(1, values)
         is_head = bool(self.heads) and index == 0
         for column, text in enumerate(texts):
@@ -402,7 +402,7 @@ class ModelsPage(Page):
             text = self._about(product)
         self.message.set_text(text)
         self.message.set_ink(tone.ink)
-        self._note_card.setStyleSheet(f"QFrame {{ background: {tone.ground}; }}")
+        self._note_card.setStyleSheet(f"QFrame {{ background: {tone.ground}; border: 1px solid {theme.LINE}; }}")
 
     def _about(self, product: ProductModels) -> str:
         if product.store is None:
