@@ -1,16 +1,19 @@
 """The batch page: a folder scanned beside the line, cancelled, killed, gone on with, looked at and taken away."""
 
+import itertools
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
+from bundles import successor, written
+from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QApplication
+from PyQt5.QtWidgets import QApplication, QWidget
 from test_looks import PANELS, Longer, clipped
 from test_window import choose, touch
 
@@ -22,10 +25,13 @@ from edge_app.records import Records
 from edge_app.results import read_rows
 from edge_app.scan_results import Scanned, place_of
 from edge_app.scan_run import Phase
+from edge_app.slot import StoreSlot
+from edge_app.store import ModelStore
 from edge_app.ui.cells import CellView
 from edge_app.ui.folder_sheet import FolderSheet
 from edge_app.ui.pages.batch import ScannedSheet, _left
 from edge_app.ui.sheets import Question
+from edge_app.ui.text import TouchButton
 
 PICTURES = 24
 LONG_MS = 100_000
@@ -45,15 +51,27 @@ def home(tmp_path, monkeypatch) -> Path:
     return home
 
 
-@pytest.fixture
-def folder(home, drawn) -> Path:
+def filled(folder: Path, drawn: list[bytes]) -> Path:
     """Drawn parts, a third of them with a defect, and one file that is no picture, in two folders."""
-    folder = home / "lot 17"
     (folder / "inner").mkdir(parents=True)
     for number, content in enumerate(drawn):
         (folder / ("inner" if number % 2 else "") / f"part {number:02}.png").write_bytes(content)
     (folder / "torn.png").write_bytes(drawn[0][:1000])
     return folder
+
+
+@pytest.fixture
+def folder(home, drawn) -> Path:
+    """One that nobody has scanned."""
+    return filled(home / "lot 17", drawn)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, drawn, bundle) -> tuple[Path, Path]:
+    """A folder, and what `edge-app scan` finds in it."""
+    top = tmp_path_factory.mktemp("straight")
+    scan(filled(top / "lot 17", drawn), bundle, top / "out")
+    return top / "lot 17", top / "out"
 
 
 @pytest.fixture
@@ -121,7 +139,7 @@ def verdicts_of(page) -> list[Verdict]:
     return [part.verdict for part in page.parts]
 
 
-def test_a_folder_is_chosen_scanned_cancelled_and_gone_on_with(qtbot, screen, page, folder, bundle, good, tmp_path):
+def test_a_folder_is_chosen_scanned_cancelled_and_gone_on_with(qtbot, screen, page, folder, straight, good):
     take_folder(qtbot, page, "home", "lot 17")
     assert page.strip.text == f"{PICTURES} pictures"
     assert not page.export_button.isEnabled()
@@ -149,18 +167,17 @@ def test_a_folder_is_chosen_scanned_cancelled_and_gone_on_with(qtbot, screen, pa
     wait_for_end(qtbot, page)
     assert page.strip.text == f"All {PICTURES} are done"
     assert page.state.done == len(page.parts) == PICTURES
-    scan(folder, bundle, tmp_path / "straight")
-    table = page.state.out / "results.csv"
-    assert table.read_bytes() == (tmp_path / "straight" / "results.csv").read_bytes()
+    assert (page.state.out / "results.csv").read_bytes() == (straight[1] / "results.csv").read_bytes()
 
 
 @pytest.fixture
-def scanned(qtbot, page, folder):
-    """The page with all of the folder scanned."""
-    take_folder(qtbot, page, "home", "lot 17")
-    touch(qtbot, page.scan_button)
-    wait_for_end(qtbot, page)
-    assert page.state.done == PICTURES
+def scanned(qtbot, screen, records, straight, bundle):
+    """The page with all of a folder scanned, by an earlier run of the station."""
+    folder, out = straight
+    shutil.copytree(out, place_of(records.folder / "scans", folder, bundle.bundle_id))
+    choose(qtbot, screen, "batch")
+    page = screen.window.page
+    qtbot.waitUntil(lambda: page.state is not None and page.state.done == PICTURES and page._counting is None)
     return page
 
 
@@ -198,11 +215,15 @@ def test_a_touch_opens_a_part_with_its_heatmap(qtbot, scanned):
     assert "unreadable picture" in " ".join(text.text() for text in page.sheet.texts)
 
 
-def test_a_picture_that_was_exchanged_since_is_told(qtbot, scanned, folder, drawn):
-    page, part = scanned, scanned.parts[0]
-    (folder / part.path).write_bytes(encode_png(np.zeros((480, 640, 3), np.uint8)))
-    touch_cell(qtbot, page.grid, 0)
-    qtbot.waitUntil(lambda: isinstance(page.sheet, ScannedSheet), timeout=LONG_MS)
+def test_a_picture_that_was_exchanged_since_is_told(qtbot, scanned, straight):
+    page, exchanged = scanned, straight[0] / scanned.parts[0].path
+    before = exchanged.read_bytes()
+    exchanged.write_bytes(encode_png(np.zeros((480, 640, 3), np.uint8)))
+    try:
+        touch_cell(qtbot, page.grid, 0)
+        qtbot.waitUntil(lambda: isinstance(page.sheet, ScannedSheet), timeout=LONG_MS)
+    finally:
+        exchanged.write_bytes(before)
     assert "In the scan" in [text.text() for text in page.sheet.texts]
 
 
@@ -237,7 +258,7 @@ def test_an_export_to_where_nothing_can_be_written_says_so(qtbot, scanned, home)
     assert scanned.export_button.isEnabled()
 
 
-def test_killed_in_the_middle_it_says_so_and_goes_on(qtbot, screen, page, folder, bundle, good, tmp_path):
+def test_killed_in_the_middle_it_says_so_and_goes_on(qtbot, screen, page, folder, straight, good):
     take_folder(qtbot, page, "home", "lot 17")
     touch(qtbot, page.scan_button)
     wait_for_done(qtbot, page, 5)
@@ -254,8 +275,7 @@ def test_killed_in_the_middle_it_says_so_and_goes_on(qtbot, screen, page, folder
     touch(qtbot, page.scan_button)
     wait_for_end(qtbot, page)
     assert not page.strip.is_trouble
-    scan(folder, bundle, tmp_path / "straight")
-    assert (page.state.out / "results.csv").read_bytes() == (tmp_path / "straight" / "results.csv").read_bytes()
+    assert (page.state.out / "results.csv").read_bytes() == (straight[1] / "results.csv").read_bytes()
 
 
 def test_the_scan_goes_behind_the_line_and_dies_first(qtbot, page, folder):
@@ -275,17 +295,17 @@ def test_the_scan_goes_on_while_another_page_is_open(qtbot, screen, page, folder
     touch(qtbot, page.scan_button)
     touch(qtbot, screen.window.head.back)
     assert screen.window.page is screen.window.line_page
-    wait_for_end(qtbot, page)
+    wait_for_done(qtbot, page, 3)
     choose(qtbot, screen, "batch")
-    qtbot.waitUntil(lambda: page.strip.text == f"All {PICTURES} are done")
+    touch(qtbot, page.scan_button)
+    wait_for_end(qtbot, page)
+    assert page.state.done >= 3
 
 
-def test_it_begins_with_the_folder_that_was_scanned_last(qtbot, screen, scanned, make_screen, records, folder):
-    again = make_screen(records=records, start=False)
-    choose(qtbot, again, "batch")
-    later = again.window.page
-    qtbot.waitUntil(lambda: later.state is not None and len(later.parts) == PICTURES)
-    assert later.folder_text.text() == "~/lot 17"
+def test_it_begins_with_the_folder_that_was_scanned_last(scanned, straight):
+    assert scanned.state.folder == straight[0]
+    assert scanned.folder_text.text().endswith("/lot 17")
+    assert scanned.strip.text == f"All {PICTURES} are done"
 
 
 def test_all_again_asks_first(qtbot, scanned):
@@ -300,9 +320,11 @@ def test_all_again_asks_first(qtbot, scanned):
     touch(qtbot, page.scan_button)
     touch(qtbot, page.sheet.yes_button)
     assert page.parts == []
-    wait_for_end(qtbot, page)
-    assert len(page.parts) == PICTURES
+    wait_for_done(qtbot, page, 2)
     assert (page.state.out / "summary.json").stat().st_ino != before
+    touch(qtbot, page.scan_button)
+    wait_for_end(qtbot, page)
+    assert 2 <= len(page.parts) < PICTURES
 
 
 def test_a_folder_without_pictures_is_not_scanned(qtbot, page, home):
@@ -403,8 +425,69 @@ def test_times_that_are_left():
     ]  # fmt: skip
 
 
+def assert_targets_are_large_and_apart(top: QWidget, dpi: float) -> None:
+    """The buttons in a page, sheet or window, and the cells of its lists."""
+    px_per_mm = dpi / 25.4
+    places = [
+        (button.text(), QRect(button.mapTo(top, QPoint(0, 0)), button.size()))
+        for button in top.findChildren(TouchButton)
+        if button.isVisible()
+    ]
+    assert len(places) >= 3
+    for text, place in places:
+        assert min(place.width(), place.height()) >= 15 * px_per_mm - 1, text
+    for (one, here), (other, there) in itertools.combinations(places, 2):
+        around = round(3 * px_per_mm) - 1
+        assert not here.adjusted(-around, -around, around, around).intersects(there), (one, other)
+
+
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_clipped_when_texts_grow(qtbot, qapp, make_screen, records, folder, panel):
+def test_targets_are_large_and_apart(qtbot, make_screen, records, home, panel):
+    screen = make_screen(start=False, panel=panel, records=records)
+    for name in ("batch", "models"):
+        screen.window.open_page(name)
+        QApplication.processEvents()
+        assert_targets_are_large_and_apart(screen.window, panel[1])
+    screen.window.open_page("batch")
+    page = screen.window.page
+    page.ask_folder()
+    qtbot.waitUntil(lambda: page.sheet.list.count > 0)
+    assert_targets_are_large_and_apart(page.sheet, panel[1])
+    assert page.sheet.list.cell(0).height() >= 18 * panel[1] / 25.4 - 2  # the target and the space to the next
+    cell = page.grid.cell(0)
+    assert min(cell.width(), cell.height()) >= 18 * panel[1] / 25.4
+
+
+def test_another_bundle_begins_a_scan_of_its_own(qtbot, make_screen, records, home, folder, bundle, tmp_path):
+    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    second = successor(bundle)
+    for name, one in (("first", bundle), ("second", second)):
+        store.stage(written(one, tmp_path / f"{name}.bundle"), prove=lambda _folder: None)
+    store.activate(bundle.bundle_id)
+    slot = StoreSlot(store, poll_s=0.02)
+    try:
+        screen = make_screen(slot=slot, records=records)
+        choose(qtbot, screen, "batch")
+        page = screen.window.page
+        take_folder(qtbot, page, "home", "lot 17")
+        store.activate(second.bundle_id)
+        qtbot.waitUntil(lambda: slot.bundle.bundle_id == second.bundle_id, timeout=LONG_MS)
+        touch(qtbot, page.scan_button)
+        assert "another bundle now" in page.strip.text
+        assert not page.is_running
+        qtbot.waitUntil(page.scan_button.isEnabled)
+        touch(qtbot, page.scan_button)
+        wait_for_done(qtbot, page, 1)
+        assert page.run.bundle.bundle_id == page.run.out.name == second.bundle_id
+        page.run.close()
+        wait_for_end(qtbot, page)
+    finally:
+        slot.close()
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_nothing_is_clipped_when_texts_grow(qtbot, qapp, make_screen, records, home, straight, bundle, panel):
+    folder, out = straight
     translator = Longer()
     qapp.installTranslator(translator)
     try:
@@ -418,10 +501,9 @@ def test_nothing_is_clipped_when_texts_grow(qtbot, qapp, make_screen, records, f
         qtbot.waitUntil(page.sheet.choose.isEnabled)
         assert clipped(screen.window) == []
         page.sheet.close()
+        shutil.copytree(out, place_of(records.folder / "scans", folder, bundle.bundle_id))
         page.choose(folder)
-        qtbot.waitUntil(page.scan_button.isEnabled)
-        page.start()
-        wait_for_end(qtbot, page)
+        qtbot.waitUntil(lambda: len(page.parts) == PICTURES)
         assert clipped(screen.window) == []
         page._ask_again()
         assert clipped(screen.window) == []
