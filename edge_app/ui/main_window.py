@@ -219,7 +219,7 @@ class _Head(QWidget):
         self.title.apply_metrics(m)
         self.chip.apply_metrics(m)
         for button in self._shown:
-            button.apply_metrics(m, m.mm(26), m.touch)
+            button.apply_metrics(m, m.mm(22 if m.compact else 26), m.touch)
         self._row.setContentsMargins(m.pad, 0, m.pad, 0)
         self._row.setSpacing(m.gap)
         self._actions.setSpacing(m.gap)
