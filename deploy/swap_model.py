@@ -7,24 +7,20 @@ not answered in time, 4 refused with one line that says why, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_app import __version__
+from edge_app import __version__, swapping
 from edge_app.bundle import read_bundle
 from edge_app.config import StationConfig, read_config
-from edge_app.errors import BundleError, ConfigError, KensaError
-from edge_app.running import RunningReport
-from edge_app.selftest import prove
-from edge_app.store import ModelStore, sequence_of
+from edge_app.errors import ConfigError, KensaError
+from edge_app.store import ModelStore
+from edge_app.swapping import WAIT_S, Answer, Outcome, log_done, refusals_logged
 
 EXIT_OK, EXIT_ROLLED_BACK, EXIT_NO_ANSWER, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
-POLL_S = 0.05
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("--config", type=Path, metavar="station.toml", help="models_dir and product stand there")
     waiting = argparse.ArgumentParser(add_help=False)
     waiting.add_argument(
-        "--wait", type=float, default=30.0, metavar="SECONDS", help="for a running station to answer (default 30)"
+        "--wait", type=float, default=WAIT_S, metavar="SECONDS", help="for a running station to answer (default 30)"
     )
 
     parser = argparse.ArgumentParser(prog="swap-model", description="Change the model of this station.")
@@ -57,73 +53,33 @@ def _parser() -> argparse.ArgumentParser:
 
 def _stage(arguments: argparse.Namespace) -> int:
     store = _store(arguments, lambda: read_bundle(arguments.bundle).manifest.product)
-    with _refusals_logged(store, "stage", None, arguments.bundle.name):
+    with refusals_logged(store, "stage", None, arguments.bundle.name, _warn):
         bundle = store.stage(arguments.bundle)
-    _log(store, "stage", None, bundle.bundle_id, "installed")
+    log_done(store, "stage", None, bundle.bundle_id, "installed", _warn)
     print(f"{bundle.bundle_id} is installed and has passed its self-test; make it active with: swap-model activate")
     return EXIT_OK
 
 
 def _activate(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
-    with store.one_swap():
-        installed, active = store.installed(), store.active_id()
-        if not installed:
-            raise BundleError(f"{store.folder}: no bundle is installed; begin with swap-model stage")
-        target = arguments.bundle_id or installed[-1]
-        older = active is not None and sequence_of(target) < sequence_of(active)
-        what = "activate with --allow-downgrade" if older and arguments.allow_downgrade else "activate"
-        with _refusals_logged(store, what, active, target):
-            if older and not arguments.allow_downgrade:
-                raise BundleError(
-                    f"{target} is older than the active {active}; give --allow-downgrade if that is what you want"
-                )
-            store.load(target)
-            prove(store.folder / target)
-            return _change(store, what, target, arguments.wait)
+    return _told(
+        swapping.activate(
+            _store(arguments),
+            arguments.bundle_id,
+            allow_downgrade=arguments.allow_downgrade,
+            wait_s=arguments.wait,
+            warn=_warn,
+        )
+    )
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
-    with store.one_swap():
-        previous = store.previous_id()
-        if previous is None:
-            raise BundleError(f"{store.product} has no previous bundle to go back to; activate another one by its id")
-        with _refusals_logged(store, "rollback", store.active_id(), previous):
-            return _change(store, "rollback", previous, arguments.wait)
+    return _told(swapping.roll_back(_store(arguments), wait_s=arguments.wait, warn=_warn))
 
 
-def _change(store: ModelStore, what: str, target: str, wait_s: float) -> int:
-    active, before = store.active_id(), store.read_running()
-    if active == target and (before is None or before.bundle_id == target):
-        print(f"{target} is the active bundle already")
-        return EXIT_OK
-    store.log(what, active, target, "begun")  # what cannot be logged is not done
-    if what == "rollback":
-        store.roll_back(to=target)
-    else:
-        store.activate(target)
-    if before is None:
-        code, result = EXIT_OK, "taken at the next start of the station"
-    else:
-        code, result = _answer(store, before, target, wait_s)
-    _log(store, what, active, target, result)
-    print(f"{target}: {result}")
-    return code
-
-
-def _answer(store: ModelStore, before: RunningReport, target: str, wait_s: float) -> tuple[int, str]:
-    deadline_s = time.monotonic() + wait_s
-    while time.monotonic() < deadline_s:
-        report = store.read_running()
-        if report is None:
-            return EXIT_NO_ANSWER, "the station has ended meanwhile; look at it, then at swap-model status"
-        if report != before and report.tried == target:
-            if report.state == "good":
-                return EXIT_OK, "good, the station judges with it"
-            return EXIT_ROLLED_BACK, f"rolled back, the station judges with {report.bundle_id}: {report.message}"
-        time.sleep(POLL_S)
-    return EXIT_NO_ANSWER, f"the station has not answered within {wait_s:g} s; look at it, then at swap-model status"
+def _told(outcome: Outcome) -> int:
+    is_already = outcome.answer is Answer.ALREADY
+    print(f"{outcome.bundle_id} is {outcome.text}" if is_already else f"{outcome.bundle_id}: {outcome.text}")
+    return {Answer.ROLLED_BACK: EXIT_ROLLED_BACK, Answer.NONE: EXIT_NO_ANSWER}.get(outcome.answer, EXIT_OK)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -158,22 +114,8 @@ def _store(arguments: argparse.Namespace, product_of_bundle: Callable[[], str] |
     return ModelStore(models_dir, product)
 
 
-@contextlib.contextmanager
-def _refusals_logged(store: ModelStore, what: str, from_id: str | None, to_id: str) -> Iterator[None]:
-    try:
-        yield
-    except BundleError as error:
-        if store.folder.is_dir():
-            _log(store, what, from_id, to_id, f"refused: {error}")
-        raise
-
-
-def _log(store: ModelStore, what: str, from_id: str | None, to_id: str, result: str) -> None:
-    # For what has happened already: that it cannot be logged does not undo it.
-    try:
-        store.log(what, from_id, to_id, result)
-    except BundleError as error:
-        print(f"swap-model: warning: {error}", file=sys.stderr)
+def _warn(text: str) -> None:
+    print(f"swap-model: warning: {text}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

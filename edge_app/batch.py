@@ -65,7 +65,7 @@ def scan(
     judge = Judge(bundle, folder, out / "heatmaps")
     if failed := [result.detail for result in check_golden(judge.inspector) if not result.passed]:
         raise BundleError(f"{bundle.bundle_id} does not pass its self-test here ({failed[0]}); do not use it")
-    pictures, others, skipped = _survey(folder, out)
+    pictures, others, skipped = survey(folder, out)
     if not pictures:
         raise DataError(f"{folder}: no pictures in it ({others} other files); check the path")
     times_ms: list[float] = []
@@ -129,11 +129,19 @@ def _walk(folder: Path, out: Path) -> Iterator[_Entry]:
         pending += reversed(inner)
 
 
-def _survey(folder: Path, out: Path) -> tuple[int, int, list[Skipped]]:
-    """How many pictures there are, how many files with other endings, and what cannot be judged at all."""
+def survey(folder: Path, out: Path, given_up: Callable[[], bool] = lambda: False) -> tuple[int, int, list[Skipped]]:
+    """How many pictures there are, how many files with other endings, and what cannot be judged at all.
+
+    Args:
+        folder: with all folders in it.
+        out: is not counted.
+        given_up: asked at every file; True ends the survey where it stands.
+    """
     pictures, others = 0, 0
     skipped = []
     for entry in _walk(folder, out):
+        if given_up():
+            break
         if not entry.why_not:
             pictures += 1
         elif entry.why_not == _NOT_A_PICTURE:

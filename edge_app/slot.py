@@ -83,6 +83,14 @@ class ModelSlot(Protocol):
 
     notice: str
 
+    @property
+    def bundle(self) -> ModelBundle:
+        """The bundle that the next part would be judged with; from any thread."""
+
+    @property
+    def store(self) -> ModelStore | None:
+        """Where its bundles lie; None where it has one alone."""
+
     def inspector(self) -> Judge:
         """What judges the next part; cheap. Called by the inspection thread between two parts."""
 
@@ -103,8 +111,13 @@ class FixedSlot:
     """
 
     def __init__(self, bundle: ModelBundle, threads: int = 1, *, make: Make | None = None) -> None:
-        self.notice = ""
+        self.notice, self.store = "", None
         self._judge = (make or in_process(threads))(bundle)
+
+    @property
+    def bundle(self) -> ModelBundle:
+        """The one bundle."""
+        return self._judge.bundle
 
     def inspector(self) -> Judge:
         """The one judge."""
@@ -151,6 +164,16 @@ class StoreSlot:
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="model-slot", daemon=True)
         self._watcher.start()
+
+    @property
+    def bundle(self) -> ModelBundle:
+        """The bundle that the next part would be judged with."""
+        return self._judge.bundle
+
+    @property
+    def store(self) -> ModelStore:
+        """Where its bundles lie."""
+        return self._store
 
     def inspector(self) -> Judge:
         """The judge of the active bundle, or of the one before while the new one is not ready."""

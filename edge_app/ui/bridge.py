@@ -19,6 +19,7 @@ from edge_app.errors import KensaError
 from edge_app.records import Records
 from edge_app.records_schema import open_to_read
 from edge_app.roles import Roles
+from edge_app.slot import ModelSlot
 from edge_app.states import PartResult
 from edge_app.station import Station
 from edge_app.stations import Stations
@@ -51,6 +52,7 @@ class StationBridge(QObject):
     part_shown = pyqtSignal(object)  # PartResult, the newest
     ng_found = pyqtSignal(object)  # list[PartResult], oldest first
     status_changed = pyqtSignal(object)  # StationStatus
+    closing = pyqtSignal()  # the last moment to end what a page has begun
     _woken = pyqtSignal()
     _answered = pyqtSignal(object, object)  # what to call, and with what
 
@@ -79,6 +81,11 @@ class StationBridge(QObject):
         self._answered.connect(lambda call, answer: call(answer))
         self.station = make_station(self._take)
         self.records: Records | None = self.station.records
+
+    @property
+    def slots(self) -> tuple[ModelSlot, ...]:
+        """What judges the parts of the station's cameras, each once."""
+        return self.station.slots if isinstance(self.station, Stations) else (self.station.slot,)
 
     def start(self) -> None:
         """Start the line, and look at its status from now on."""
@@ -148,6 +155,7 @@ class StationBridge(QObject):
         """End the station and wait for its threads."""
         self._status_timer.stop()
         self._draw_timer.stop()
+        self.closing.emit()
         self._questions.shutdown(wait=False, cancel_futures=True)
         self._commands.shutdown()
         self.station.close()

@@ -42,7 +42,7 @@ def draw_part(result: PartResult, room: QSize, heatmap: bool) -> QImage | None:
             for region in result.inspection.regions
         )
         drawn = overlay(drawn, placed, result.display_range, regions)
-    return _to_qimage(drawn)
+    return to_qimage(drawn)
 
 
 def _scaled(box: Box, scale: float, size: tuple[int, int]) -> Box:
@@ -52,7 +52,8 @@ def _scaled(box: Box, scale: float, size: tuple[int, int]) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
-def _to_qimage(image_rgb: UInt8Array) -> QImage:
+def to_qimage(image_rgb: UInt8Array) -> QImage:
+    """A picture, uint8 (H, W, 3) RGB, as Qt has it; on any thread."""
     height, width = image_rgb.shape[:2]
     packed = np.ascontiguousarray(image_rgb)
     # A copy, since QImage would only borrow the array's memory.
@@ -155,7 +156,7 @@ class HeatLegend(QWidget):
         line = round(m.small * 1.3)
         bar = QRect(0, line // 2, m.mm(3), self.height() - line)
         values = np.linspace(high, low, max(2, bar.height()), dtype=np.float32).reshape(-1, 1)
-        colours = _to_qimage(np.repeat(colour_heatmap(values, self._range), bar.width(), axis=1))
+        colours = to_qimage(np.repeat(colour_heatmap(values, self._range), bar.width(), axis=1))
         with QPainter(self) as painter:
             painter.drawImage(bar, colours)
             painter.setPen(QPen(QColor(theme.INK_SOFT), 1))
