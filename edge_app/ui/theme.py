@@ -44,6 +44,8 @@ GOOD = Tone("#1d5a34", "#dbe8dc")
 NG = Tone("#ffffff", "#c4161c")
 NO_VERDICT = Tone("#ffd23f", "#262b30")
 OLD = Tone("#525c63", PAGE)
+# How far something is that takes its time.
+PROGRESS = Tone(INK, "#b4c6d0")
 
 RUNNING = Tone(INK, CARD)
 STOPPED = Tone("#f2f4f5", "#5a646b")

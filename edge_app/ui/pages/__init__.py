@@ -5,8 +5,13 @@ from __future__ import annotations
 from PyQt5.QtCore import QCoreApplication
 
 from edge_app.ui.page import PageEntry
+from edge_app.ui.pages.batch import BatchPage
+from edge_app.ui.pages.models import ModelsPage
 
-PAGES: tuple[PageEntry, ...] = ()
+PAGES: tuple[PageEntry, ...] = (
+    PageEntry("batch", lambda: title("batch"), False, BatchPage),
+    PageEntry("models", lambda: title("models"), True, ModelsPage),
+)
 
 
 def title(name: str) -> str:

@@ -1,0 +1,506 @@
+"""The batch page: a folder of pictures is judged beside the line, by the engine of `edge-app scan`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from PyQt5.QtCore import QCoreApplication, QTimer
+from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout
+
+from edge_app.bundle import ModelBundle
+from edge_app.config import state_folder
+from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
+from edge_app.inspector import Inspector
+from edge_app.judging import inspect_file
+from edge_app.scan_results import FolderState, Scanned, export, forget_old, last_folder, look_at, read_scanned
+from edge_app.scan_run import ENDS, Phase, ScanProgress, ScanRun
+from edge_app.states import PartResult
+from edge_app.ui import theme, words
+from edge_app.ui.bridge import StationBridge
+from edge_app.ui.cells import Arrows
+from edge_app.ui.folder_sheet import FolderSheet, pictures_text
+from edge_app.ui.page import Page
+from edge_app.ui.scan_view import ProgressStrip, ResultGrid
+from edge_app.ui.sheets import PartSheet, Question
+from edge_app.ui.text import FitText, TouchButton
+
+_LOOK_MS = 200
+# The table of a scan under way is read again at most so often, and takes at most so much of the time.
+_READ_EVERY_S, _READ_SHARE = 1.5, 0.1
+_FILTERS: tuple[Verdict | None, ...] = (None, Verdict.NG, Verdict.NO_VERDICT, Verdict.GOOD)
+
+
+class BatchPage(Page):
+    """Chooses a folder, has it scanned, shows what was found, takes the results away.
+
+    The scan is a process of its own at the lowest priority, so the line's parts go first; it lasts while other pages
+    are open, and ends with the station. What is judged stays, and the same folder with the same bundle goes on there.
+
+    Args:
+        bridge: the station.
+
+    Attributes:
+        state: of the chosen folder; None before one is known.
+        run: the scan under way, or the last one.
+    """
+
+    def __init__(self, bridge: StationBridge) -> None:
+        super().__init__(bridge)
+        self.state: FolderState | None = None
+        self.run: ScanRun | None = None
+        self.parts: list[Scanned] = []
+        self._counts: Counter[Verdict] = Counter()
+        self.shown: Verdict | None = None
+        self._bundle: ModelBundle = bridge.slots[0].bundle
+        self._inspector: Inspector | None = None
+        self._one_judges = threading.Lock()
+        self._saved_to: Path | None = None
+        self._question = self._opening = 0
+        self._counting: Path | None = None
+        self._note, self._note_is_trouble = "", False
+        self._reading, self._read_at_s = False, 0.0
+        self._export: _Export | None = None
+        self._look_timer = QTimer(self, interval=_LOOK_MS)
+        self._look_timer.timeout.connect(self._look)
+        bridge.closing.connect(self._end)
+
+        self.folder_text, self.strip, self.grid = FitText("body", bold=True), ProgressStrip(), ResultGrid(bridge)
+        self.filters = {verdict: TouchButton(checkable=True) for verdict in _FILTERS}
+        self.arrows = Arrows(self.grid)
+        self.folder_button, self.scan_button, self.export_button = TouchButton(), TouchButton(), TouchButton()
+        self.actions = [self.folder_button, self.scan_button, self.export_button]
+        self._lay_out()
+        for verdict, button in self.filters.items():
+            button.clicked.connect(lambda _=False, verdict=verdict: self.show_only(verdict))
+        self.folder_button.clicked.connect(self.ask_folder)
+        self.scan_button.clicked.connect(self._scan_touched)
+        self.export_button.clicked.connect(self.ask_target)
+        self.grid.touched.connect(self.open_part)
+        self._refresh()
+
+    def _lay_out(self) -> None:
+        self._top, self._middle, self._column = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        self._top.addWidget(self.folder_text, 2)
+        self._top.addWidget(self.strip, 3)
+        for button in self.filters.values():
+            self._middle.addWidget(button)
+        self._middle.addStretch(1)
+        self._middle.addWidget(self.arrows.up)
+        self._middle.addWidget(self.arrows.down)
+        self._column.addLayout(self._top)
+        self._column.addLayout(self._middle)
+        self._column.addWidget(self.grid, 1)
+
+    def retranslate(self) -> None:
+        """Take the texts of the present language."""
+        self.folder_button.setText(self.tr("Folder"))
+        self.export_button.setText(self.tr("Export"))
+        self._refresh()
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        super().apply_metrics(metrics)
+        m = metrics
+        for widget in (self.folder_text, self.strip, self.grid):
+            widget.apply_metrics(m)
+        for button in self.filters.values():
+            button.apply_metrics(m, m.mm(22 if m.compact else 34), m.touch)
+        self.arrows.apply_metrics(m)
+        self._column.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._column.setSpacing(m.pad)
+        self._top.setSpacing(m.gap)
+        self._middle.setSpacing(m.gap)
+
+    def opened(self) -> None:
+        """Begin where one was, at first with the folder that was scanned last."""
+        self._look_timer.start()
+        bundle = self.bridge.slots[0].bundle
+        if self.is_running:
+            return
+        if bundle.bundle_id != self._bundle.bundle_id:
+            self._bundle, self._inspector = bundle, None
+        if self.state is not None:
+            self.choose(self.state.folder)
+            return
+        root = self._root()
+        self._question += 1
+        number = self._question
+        self.bridge.ask(lambda: last_folder(root), lambda folder: self._begin_with(number, folder))
+
+    def closed(self) -> None:
+        """A scan goes on; only nobody looks."""
+        if not self.is_running:
+            self._look_timer.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a scan is under way."""
+        return self.run is not None and self.run.progress.phase not in ENDS
+
+    def ask_folder(self) -> None:
+        """Let a folder be chosen."""
+        state = self.state
+        self.open_sheet(
+            FolderSheet(
+                self.window(),
+                self.metrics,
+                self.bridge,
+                title=self.tr("Which pictures?"),
+                choose=self.tr("Take this"),
+                on_chosen=self.choose,
+                begin=None if state is None else state.folder,
+                last=(None if state is None else state.folder,),
+            )
+        )
+
+    def choose(self, folder: Path) -> None:
+        """Take a folder: count its pictures, show what was found in it before."""
+        self._question += 1
+        self._opening += 1
+        number, root, bundle_id = self._question, self._root(), self._bundle.bundle_id
+        self._counting = folder
+        self._tell("")
+        if self.state is None or self.state.folder != folder:
+            self.state, self.run = None, None
+            self._show_parts([], to_top=True)
+
+        def look() -> tuple[FolderState, list[Scanned]]:
+            state = look_at(folder, root, bundle_id, lambda: number != self._question)
+            return state, read_scanned(state.out)
+
+        self.bridge.ask(look, lambda answer: self._chosen(number, *answer), lambda text: self._not_chosen(number, text))
+        self._refresh()
+
+    def start(self, *, afresh: bool = False) -> None:
+        """Scan the chosen folder, or what is left of it.
+
+        Args:
+            afresh: throw away what was found before.
+        """
+        state = self.state
+        if state is None or self.is_running:
+            return
+        self._tell("")
+        self._bundle = self.bridge.slots[0].bundle
+        if afresh:
+            self._show_parts([], to_top=True)
+            self.grid.forget_images()
+        self.run = ScanRun(state.folder, self._bundle, state.out, afresh=afresh)
+        self._look_timer.start()
+        self._refresh()
+
+    def show_only(self, verdict: Verdict | None) -> None:
+        """Show the parts of one verdict; None for all."""
+        self.shown = verdict
+        self._show_parts(self.parts, to_top=True)
+
+    def open_part(self, index: int) -> None:
+        """See one part large, judged once more."""
+        state, part = self.state, self.grid.parts[index]
+        if state is None:
+            return
+        self._opening += 1
+        number, path = self._opening, state.folder / part.path
+        self._tell(self.tr("Opening {name}…").format(name=path.name))
+        self.bridge.ask(
+            lambda: self._judge(number, path),
+            lambda answer: None if answer is None else self._show_part(number, part, *answer),
+            lambda text: self._tell(text, is_trouble=True),
+        )
+
+    def ask_target(self) -> None:
+        """Let the folder be chosen that the results are copied into."""
+        self.open_sheet(
+            FolderSheet(
+                self.window(),
+                self.metrics,
+                self.bridge,
+                title=self.tr("Export to which folder?"),
+                choose=self.tr("Save here"),
+                on_chosen=self.export,
+                begin=self._saved_to,
+                last=(self._saved_to,),
+            )
+        )
+
+    def export(self, target: Path) -> None:
+        """Copy table, report and heatmaps."""
+        if self.state is None or self._export is not None:
+            return
+        self._saved_to = target
+        job = self._export = _Export()
+        out = self.state.out
+        self.bridge.ask(lambda: export(out, target, job.tell, job.given_up.is_set), self._exported, self._not_exported)
+        self._refresh()
+
+    def _exported(self, made: Path | None) -> None:
+        self._export = None
+        if made is None:
+            self._tell(self.tr("The export was cancelled; nothing was left behind."))
+        else:
+            self._tell(self.tr("Saved in {folder}").format(folder=made))
+
+    def _not_exported(self, text: str) -> None:
+        self._export = None
+        self._tell(text, is_trouble=True)
+
+    def _scan_touched(self) -> None:
+        if self._export is not None:
+            self._export.given_up.set()
+        elif self.run is not None and self.is_running:
+            self.run.stop()
+        elif self.state is not None and self.state.done >= self.state.pictures > 0:
+            self._ask_again()
+            return
+        else:
+            self.start()
+        self._refresh()
+
+    def _ask_again(self) -> None:
+        self.open_sheet(
+            Question(
+                self.window(),
+                self.metrics,
+                title=self.tr("Scan all pictures again?"),
+                detail=self.tr("What was found before is thrown away. Exported results stay."),
+                yes=self.tr("Scan again"),
+                no=self.tr("Keep results"),
+                on_yes=lambda: self.start(afresh=True),
+            )
+        )
+
+    def _begin_with(self, number: int, folder: Path | None) -> None:
+        if number == self._question and folder is not None:
+            self.choose(folder)
+
+    def _chosen(self, number: int, state: FolderState, parts: list[Scanned]) -> None:
+        if number != self._question:
+            return
+        self._counting = None
+        to_top = self.state is None or self.state.folder != state.folder
+        self.state = state
+        self._show_parts(parts, to_top=to_top)
+
+    def _not_chosen(self, number: int, text: str) -> None:
+        if number == self._question:
+            self._counting = None
+            self._tell(text, is_trouble=True)
+
+    def _judge(self, number: int, path: Path) -> tuple[Inspection, UInt8Array | None, ModelBundle] | None:
+        with self._one_judges:
+            if number != self._opening:
+                return None  # another one was touched meanwhile
+            # Made when the first part is opened: it takes memory that a line without batches has better use for.
+            inspector = self._inspector
+            if inspector is None or inspector.bundle is not self._bundle:
+                inspector = self._inspector = Inspector(self._bundle)
+            return *inspect_file(inspector, path), inspector.bundle
+
+    def _show_part(
+        self, number: int, part: Scanned, inspection: Inspection, image_rgb: UInt8Array | None, bundle: ModelBundle
+    ) -> None:
+        if number != self._opening or not self.isVisible():
+            return
+        self._tell("")
+        found = replace(inspection, label=part.path)
+        scale = bundle.manifest.display_range
+        self.open_sheet(
+            ScannedSheet(self.window(), PartResult(0, image_rgb, found, utc_now(), 0.0, scale), self.metrics, part)
+        )
+
+    def _look(self) -> None:
+        run = self.run
+        if run is not None and self.state is not None:
+            progress = run.progress
+            self.state = replace(
+                self.state,
+                done=max(progress.done, self.state.done if progress.phase in ENDS else progress.done),
+                pictures=progress.pictures or self.state.pictures,
+            )
+            if progress.phase in ENDS:
+                self._ended(run, progress)
+            elif (
+                self.isVisible()
+                and not self._reading
+                and time.monotonic() >= self._read_at_s
+                and progress.done != len(self.parts)
+            ):
+                self._read_parts()
+        if run is not None or self._export is not None:
+            self._refresh()
+
+    def _ended(self, run: ScanRun, progress: ScanProgress) -> None:
+        self.run = None
+        root, folder = self._root(), run.folder
+        self.bridge.ask(lambda: forget_old(root), lambda _: None)
+        self.choose(folder)
+        if progress.message:
+            self._tell(progress.message, is_trouble=True)
+
+    def _read_parts(self) -> None:
+        assert self.state is not None
+        self._reading, number, out = True, self._question, self.state.out
+
+        def read() -> tuple[list[Scanned], float]:
+            began_s = time.monotonic()
+            return read_scanned(out), time.monotonic() - began_s
+
+        self.bridge.ask(read, lambda answer: self._take_parts(number, *answer), lambda _: self._take_parts(-1, [], 0))
+
+    def _take_parts(self, number: int, parts: list[Scanned], took_s: float) -> None:
+        self._reading = False
+        self._read_at_s = time.monotonic() + max(_READ_EVERY_S, took_s / _READ_SHARE)
+        if number == self._question:
+            self._show_parts(parts, to_top=False)
+
+    def _tell(self, text: str, *, is_trouble: bool = False) -> None:
+        self._note, self._note_is_trouble = text, is_trouble
+        self._refresh()
+
+    def _refresh(self) -> None:
+        state, running = self.state, self.is_running
+        folder = self._counting or (None if state is None else state.folder)
+        self.folder_text.set_text(self.tr("No folder is chosen") if folder is None else str(folder))
+        text, share = self._says()
+        self.strip.show_text(text, share, self._note_is_trouble and text == self._note)
+        self._show_buttons(running)
+        names: dict[Verdict | None, str] = {None: self.tr("All")}
+        for verdict, button in self.filters.items():
+            number = len(self.parts) if verdict is None else self._counts[verdict]
+            button.setText(f"{names.get(verdict) or words.verdict_word(verdict)}\n{number}")  # type: ignore[arg-type]
+            button.setChecked(verdict is self.shown)
+        self.grid.empty_text = self._empty_text()
+
+    def _show_parts(self, parts: list[Scanned], *, to_top: bool) -> None:
+        self.parts, self._counts = parts, Counter(part.verdict for part in parts)
+        state = self.state
+        folder, out = (Path(), Path()) if state is None else (state.folder, state.out)
+        self._refresh()
+        self.grid.show_parts(folder, out, [part for part in parts if self.shown in (None, part.verdict)], to_top=to_top)
+
+    def _show_buttons(self, running: bool) -> None:
+        state, ending = self.state, self.run is not None and self.run.progress.phase is Phase.ENDING
+        busy, button = running or self._export is not None, self.scan_button
+        if busy:
+            button.setText(self.tr("Cancel"))
+        elif state is not None and 0 < state.done < state.pictures:
+            button.setText(self.tr("Go on"))
+        elif state is not None and 0 < state.pictures <= state.done:
+            button.setText(self.tr("Again"))
+        else:
+            button.setText(self.tr("Scan"))
+        can_begin = state is not None and state.pictures > 0 and self._counting is None
+        button.setEnabled((busy and not ending) or (can_begin and not busy))
+        self.folder_button.setEnabled(not busy)
+        self.export_button.setEnabled(not busy and state is not None and state.has_report and self._counting is None)
+
+    def _says(self) -> tuple[str, float]:
+        """One line, and how far that is, 0..1."""
+        state = self.state
+        if self._export is not None:
+            done, files = self._export.at
+            text = self.tr("Exporting {done} of {files}").format(done=done, files=files)
+            return text, done / files if files else 0.0
+        if self.run is not None and self.is_running:
+            return self._says_of_run(self.run.progress)
+        share = state.done / state.pictures if state is not None and state.pictures else 0.0
+        if self._note:
+            return self._note, 0.0 if self._note_is_trouble else share
+        if self._counting is not None and state is None:
+            return self.tr("Counting the pictures…"), 0.0
+        if state is None:
+            return "", 0.0
+        if state.pictures == 0:
+            return self.tr("No pictures in it; choose another folder"), 0.0
+        if state.done == 0:
+            return pictures_text(state.pictures), 0.0
+        if state.done < state.pictures:
+            text = self.tr("{done} of {pictures} are done; Go on does the rest")
+        else:
+            text = self.tr("All {pictures} are done")
+        return text.format(done=state.done, pictures=state.pictures), share
+
+    def _says_of_run(self, now: ScanProgress) -> tuple[str, float]:
+        if now.phase is Phase.STARTING or now.pictures == 0:
+            return self.tr("Starting…"), 0.0
+        text = self.tr("{done} of {pictures}").format(done=now.done, pictures=now.pictures)
+        if now.phase is Phase.ENDING:
+            text = f"{text} · {self.tr('writing the report…')}"
+        elif now.left_s is not None:
+            text = f"{text} · {_left(now.left_s)}"
+        return text, now.done / now.pictures
+
+    def _empty_text(self) -> str:
+        if self.state is None and self._counting is None:
+            return self.tr("Choose a folder of pictures. Each is judged as the line would; the line goes on meanwhile.")
+        if self.parts or self.is_running or self._counting is not None:
+            return self.tr("none of these") if self.parts else ""
+        return self.tr("Scan judges the pictures; the most anomalous come first.")
+
+    def _root(self) -> Path:
+        records = self.bridge.records
+        return (state_folder() if records is None else records.folder) / "scans"
+
+    def _end(self) -> None:
+        self._look_timer.stop()
+        self._question += 1
+        if self._export is not None:
+            self._export.given_up.set()
+        if self.run is not None:
+            self.run.close()
+
+
+class ScannedSheet(PartSheet):
+    """One part of a scan, large.
+
+    Args:
+        window: what to cover.
+        result: the part, judged once more.
+        metrics: sizes of the screen.
+        part: what the scan said.
+    """
+
+    def __init__(self, window: object, result: PartResult, metrics: theme.Metrics, part: Scanned) -> None:
+        self._part = part
+        super().__init__(window, result, metrics, heatmap_on=True)  # type: ignore[arg-type]
+
+    def _facts(self, result: PartResult) -> list[tuple[str, str]]:
+        found = result.inspection
+        facts = [
+            (self.tr("Score"), words.figure(found.score)),
+            (self.tr("Threshold"), words.figure(found.threshold)),
+            (self.tr("Places"), str(len(found.regions))),
+            (self.tr("Bundle"), found.bundle_id),
+        ]
+        if found.reason is not None:
+            facts.insert(0, (self.tr("Why"), words.why(found)))
+        if (found.verdict, found.score) != (self._part.verdict, self._part.score):
+            then = f"{words.verdict_word(self._part.verdict)} {words.figure(self._part.score)}"
+            facts.append((self.tr("In the scan"), self.tr("{then}; the picture is another one now").format(then=then)))
+        return facts
+
+
+class _Export:
+    """How far an export is; written by its thread, read by the screen."""
+
+    def __init__(self) -> None:
+        self.at, self.given_up = (0, 0), threading.Event()
+
+    def tell(self, done: int, files: int) -> None:
+        self.at = (done, files)
+
+
+def _left(seconds: float) -> str:
+    """A time that is left, in words."""
+    translate = QCoreApplication.translate
+    if seconds < 60:
+        return translate("BatchPage", "{seconds} s left").format(seconds=max(1, round(seconds)))
+    if seconds < 3600:
+        return translate("BatchPage", "{minutes} min left").format(minutes=round(seconds / 60))
+    return translate("BatchPage", "{hours} h {minutes} min left").format(
+        hours=int(seconds // 3600), minutes=round(seconds % 3600 / 60)
+    )

@@ -1,0 +1,462 @@
+"""The models page: which bundles the station has, what each says of itself, and which one judges."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from PyQt5.QtCore import QCoreApplication, QRect, QSize, QTimer
+from PyQt5.QtGui import QColor, QPainter, QPen
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
+
+from edge_app import swapping
+from edge_app.errors import KensaError
+from edge_app.models_view import FACTS, NONE, BundleCard, ModelsView, ProductModels, differences
+from edge_app.records import Records
+from edge_app.states import StationStatus
+from edge_app.swapping import Answer, Outcome
+from edge_app.ui import theme
+from edge_app.ui.bridge import StationBridge
+from edge_app.ui.cells import Arrows, CellView
+from edge_app.ui.page import Page
+from edge_app.ui.sheets import Question
+from edge_app.ui.text import FitText, TouchButton, draw_fitted
+
+_LOOK_MS = 250
+
+
+class BundleList(CellView):
+    """The installed bundles, the newest first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[ProductModels, BundleCard]] = []
+
+    def show_bundles(self, products: tuple[ProductModels, ...]) -> None:
+        """Show those of all products."""
+        self.rows = [(product, card) for product in products for card in product.cards]
+        self.set_count(len(self.rows), to_top=False)
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        super().apply_metrics(metrics)
+        self.set_cells(QSize(metrics.touch, metrics.touch + metrics.gap), grows=False)
+
+    def draw_cell(self, painter: QPainter, rect: QRect, index: int, down: bool) -> None:
+        """Its name, when it was made, and what it is to the station."""
+        m, (product, card) = self.metrics, self.rows[index]
+        tone = theme.button_tone(True, down or index == self.chosen, False)
+        box = rect.adjusted(1, m.gap // 2, -m.mm(2), -(m.gap - m.gap // 2))
+        painter.setPen(QPen(QColor(theme.LINE), 1))
+        painter.setBrush(QColor(tone.ground))
+        painter.drawRoundedRect(box, m.mm(1), m.mm(1))
+        inner = box.adjusted(m.mm(2), m.pad // 2, -m.mm(2), -m.pad // 2)
+        upper = QRect(inner.left(), inner.top(), inner.width(), inner.height() // 2)
+        lower = upper.translated(0, inner.height() // 2)
+        draw_fitted(painter, upper, card.bundle_id, tone.ink, m.body, m.small * 3 // 4, bold=True)
+        draw_fitted(painter, lower, self._about(product, card), tone.ink, m.small, m.small * 3 // 4)
+
+    def _about(self, product: ProductModels, card: BundleCard) -> str:
+        texts = []
+        if card.bundle_id == product.active_id:
+            texts.append(self.tr("active"))
+        if card.bundle_id == product.previous_id:
+            texts.append(self.tr("previous"))
+        if card.bundle_id == product.judging_id != product.active_id:
+            texts.append(self.tr("judges now"))
+        if card.trouble:
+            texts.append(self.tr("cannot be used"))
+        return " · ".join([*texts, card.facts.get("created", "")]).strip(" ·")
+
+
+class FactTable(CellView):
+    """Facts line by line: a name and one value, or the active bundle's and the chosen one's side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads: tuple[str, ...] = ()
+        self.rows: list[tuple[str, ...]] = []
+        self.doubted: set[int] = set()
+
+    def show_facts(self, rows: list[tuple[str, ...]], doubted: set[int], empty_text: str = "") -> None:
+        """Show lines of a name and one or two values; those of `doubted` are marked."""
+        to_top = len(rows) != len(self.rows)
+        self.rows, self.doubted, self.empty_text = rows, doubted, empty_text
+        self.set_count(len(rows), to_top=to_top)
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        super().apply_metrics(metrics)
+        self.set_cells(QSize(metrics.touch, round(1.9 * metrics.small)), grows=False)
+
+    def draw_cell(self, painter: QPainter, rect: QRect, index: int, down: bool) -> None:
+        """The name soft, values plain, the last one bold where there are two."""
+        m, texts = self.metrics, self.rows[index]
+        if index in self.doubted:
+            painter.fillRect(rect.adjusted(0, 1, -m.mm(2), -1), QColor(theme.ATTENTION.ground))
+        values = len(texts) - 1
+        name_width = round(rect.width() * (0.42 if values == 1 else 0.32))
+        value_width = (rect.width() - name_width - m.mm(3)) // max(1, values)
+        is_head = bool(self.heads) and index == 0
+        for column, text in enumerate(texts):
+            left = rect.left() + m.mm(1) + (0 if column == 0 else name_width + (column - 1) * value_width)
+            width = (name_width if column == 0 else value_width) - m.mm(2)
+            soft = (column == 0 or is_head) and index not in self.doubted
+            draw_fitted(
+                painter,
+                QRect(left, rect.top(), width, rect.height()),
+                text,
+                theme.INK_SOFT if soft else theme.INK,
+                m.small if soft else round(1.1 * m.small),
+                m.small * 2 // 3,
+                bold=column == 2 and not is_head,
+            )
+        painter.setPen(QPen(QColor(theme.LINE), 1))
+        painter.drawLine(rect.left(), rect.bottom(), rect.right() - m.mm(2), rect.bottom())
+
+
+class ModelsPage(Page):
+    """Shows the bundles; activates one, or goes back, as `swap-model` does, and says what the station answers.
+
+    Args:
+        bridge: the station.
+
+    Attributes:
+        products: what was read last.
+        chosen_id: the bundle whose card is shown.
+        compares: whether its differences from the active one are shown in its place.
+    """
+
+    def __init__(self, bridge: StationBridge) -> None:
+        super().__init__(bridge)
+        self.products: tuple[ProductModels, ...] = ()
+        self.chosen_id: str | None = None
+        self.compares = False
+        self._view = ModelsView(bridge.slots)
+        self._question, self._judging = 0, ""
+        self._begun_s: float | None = None  # since when a change is under way
+        self._changing: Callable[[], str] | None = None
+        self._given_up = threading.Event()
+        self._note, self._note_tone = "", theme.TEXT
+        self._timer = QTimer(self, interval=_LOOK_MS)
+        self._timer.timeout.connect(self._refresh)
+
+        self.list, self.table = BundleList(), FactTable()
+        self.list_arrows, self.table_arrows = Arrows(self.list), Arrows(self.table)
+        self.title, self.message = FitText("large", bold=True), FitText("body", wrap=True)
+        self.compare_button, self.back_button = TouchButton(checkable=True), TouchButton()
+        self.activate_button = TouchButton()
+        self.actions = [self.compare_button, self.back_button, self.activate_button]
+        self._lay_out()
+        self.list.touched.connect(self.choose)
+        self.compare_button.toggled.connect(self._compare)
+        self.back_button.clicked.connect(self.ask_back)
+        self.activate_button.clicked.connect(self._activate_touched)
+        bridge.closing.connect(self._given_up.set)
+        self._refresh()
+
+    def _lay_out(self) -> None:
+        self._card = QFrame()
+        self._card.setProperty("role", "card")
+        self._note_card = QFrame()
+        self._row, self._right, self._inner = QHBoxLayout(), QVBoxLayout(self._card), QHBoxLayout()
+        self._column, self._note_row = QVBoxLayout(self), QHBoxLayout(self._note_card)
+        self._arrows = QVBoxLayout()
+        self._right.addWidget(self.title)
+        self._right.addWidget(self.table, 1)
+        self._arrows.addWidget(self.table_arrows.up)
+        self._arrows.addStretch(1)
+        self._arrows.addWidget(self.table_arrows.down)
+        self._inner.addWidget(self._card, 1)
+        self._inner.addLayout(self._arrows)
+        self._row.addWidget(self.list, 2)
+        self._row.addLayout(self._inner, 3)
+        self._note_row.addWidget(self.message)
+        self._column.addLayout(self._row, 1)
+        self._column.addWidget(self._note_card)
+
+    def retranslate(self) -> None:
+        """Take the texts of the present language."""
+        self.compare_button.setText(self.tr("What changed"))
+        self.back_button.setText(self.tr("Roll back"))
+        self._refresh()
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        super().apply_metrics(metrics)
+        m = metrics
+        for widget in (self.list, self.table, self.title, self.message, self.list_arrows, self.table_arrows):
+            widget.apply_metrics(m)
+        self._column.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._column.setSpacing(m.pad)
+        self._row.setSpacing(m.gap)
+        self._inner.setSpacing(m.pad)
+        self._right.setContentsMargins(m.mm(2), m.pad, m.pad, m.pad)
+        self._right.setSpacing(m.pad // 2)
+        self._note_row.setContentsMargins(m.mm(2), m.pad // 2, m.mm(2), m.pad // 2)
+        self._note_card.setFixedHeight(round((2.9 if m.compact else 3.2) * m.body))
+
+    def opened(self) -> None:
+        """Read what is there now."""
+        self.read()
+
+    def read(self) -> None:
+        """Ask for the bundles again."""
+        self._question += 1
+        number = self._question
+        self.bridge.ask(
+            self._view.read, lambda found: self._take(number, found), lambda text: self._tell(text, theme.ATTENTION)
+        )
+
+    def show_status(self, status: StationStatus) -> None:
+        """Another bundle judges: the page says so."""
+        if status.bundle_id != self._judging:
+            self._judging = status.bundle_id
+            if self.isVisible():
+                self.read()
+
+    def choose(self, index: int) -> None:
+        """Show a bundle's card."""
+        self.chosen_id = self.list.rows[index][1].bundle_id
+        self._refresh()
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether another bundle is being activated."""
+        return self._begun_s is not None
+
+    @property
+    def chosen(self) -> tuple[ProductModels, BundleCard] | None:
+        """The bundle whose card is shown, and of which product it is."""
+        return next((row for row in self.list.rows if row[1].bundle_id == self.chosen_id), None)
+
+    def ask_activate(self) -> None:
+        """Ask before the chosen bundle judges."""
+        found = self.chosen
+        if found is None or found[0].store is None:
+            return
+        (product, card), store = found, found[0].store
+        detail = self.tr(
+            "It passes its self-test first; the station then judges with {bundle} instead of {active}."
+            " Where it fails, the station goes back by itself."
+        ).format(bundle=card.bundle_id, active=product.active_id or NONE)
+        older = swapping.is_older(card.bundle_id, product.active_id)
+        if older:
+            detail = f"{self.tr('It is OLDER than the active one.')} {detail}"
+        self._ask(
+            self.tr("Judge with another bundle?"),
+            detail,
+            self.tr("Activate"),
+            lambda: swapping.activate(store, card.bundle_id, allow_downgrade=older, given_up=self._given_up),
+            product,
+            card.bundle_id,
+            "activate",
+        )
+
+    def ask_back(self) -> None:
+        """Ask before the bundle judges that was active before."""
+        product = self._product
+        if product is None or product.store is None or product.previous_id is None:
+            return
+        store = product.store
+        detail = self.tr("The station judges with {bundle} again, instead of {active}.")
+        self._ask(
+            self.tr("Go back to the bundle before?"),
+            detail.format(bundle=product.previous_id, active=product.active_id or NONE),
+            self.tr("Roll back"),
+            lambda: swapping.roll_back(store, given_up=self._given_up),
+            product,
+            product.previous_id,
+            "roll back to",
+        )
+
+    def _ask(
+        self,
+        title: str,
+        detail: str,
+        yes: str,
+        change: Callable[[], Outcome],
+        product: ProductModels,
+        target: str,
+        what: str,
+    ) -> None:
+        self.open_sheet(
+            Question(
+                self.window(),
+                self.metrics,
+                title=title,
+                detail=detail,
+                yes=yes,
+                no=self.tr("Leave as it is"),
+                on_yes=lambda: self._change(change, product, target, what),
+            )
+        )
+
+    def _change(self, change: Callable[[], Outcome], product: ProductModels, target: str, what: str) -> None:
+        if self.is_changing:
+            return
+        self._begun_s = time.monotonic()
+        self._given_up.clear()
+        records, was = self.bridge.records, product.active_id
+        self.bridge.ask(
+            lambda: _recorded(records, change, f"{what} {target}", was, target), self._changed, self._not_changed
+        )
+        self._timer.start()
+        self._tell("", theme.TEXT)
+
+    def _changed(self, outcome: Outcome) -> None:
+        bundle = outcome.bundle_id
+        texts = {
+            Answer.GOOD: self.tr("{bundle} is active; the station judges with it."),
+            Answer.ALREADY: self.tr("{bundle} is the active bundle already."),
+            Answer.AT_NEXT_START: self.tr("{bundle} is active; the station takes it at its next start."),
+        }
+        self._end_change()
+        if outcome.answer in texts:
+            self._tell(texts[outcome.answer].format(bundle=bundle), theme.TEXT)
+        else:
+            self._tell(f"{bundle}: {outcome.text}", theme.ATTENTION)
+
+    def _not_changed(self, text: str) -> None:
+        self._end_change()
+        self._tell(text, theme.ATTENTION)
+
+    def _end_change(self) -> None:
+        self._begun_s = None
+        self._timer.stop()
+        self.read()
+
+    def _activate_touched(self) -> None:
+        if self.is_changing:
+            self._given_up.set()
+            self._refresh()
+        else:
+            self.ask_activate()
+
+    def _take(self, number: int, products: tuple[ProductModels, ...]) -> None:
+        if number != self._question:
+            return
+        self.products = products
+        self.list.show_bundles(products)
+        if self.chosen is None:
+            self.chosen_id = next((product.active_id for product in products if product.active_id), None)
+        self._refresh()
+
+    @property
+    def _product(self) -> ProductModels | None:
+        found = self.chosen
+        return found[0] if found is not None else next(iter(self.products), None)
+
+    def _compare(self, on: bool) -> None:
+        self.compares = on
+        self._refresh()
+
+    def _tell(self, text: str, tone: theme.Tone) -> None:
+        self._note, self._note_tone = text, tone
+        self._refresh()
+
+    def _refresh(self) -> None:
+        found, product = self.chosen, self._product
+        self.list.chosen = None if found is None else self.list.rows.index(found)
+        self.list.viewport().update()
+        self.title.set_text("" if found is None else found[1].bundle_id)
+        self._show_table()
+        self._show_message(product)
+        has_store = product is not None and product.store is not None
+        self.back_button.setEnabled(has_store and product.previous_id is not None and not self.is_changing)
+        if self.is_changing:
+            self.activate_button.setText(self.tr("Stop waiting"))
+            self.activate_button.setEnabled(not self._given_up.is_set())
+        else:
+            self.activate_button.setText(self.tr("Activate"))
+            can = has_store and found is not None and not found[1].trouble
+            self.activate_button.setEnabled(can and found[1].bundle_id != found[0].active_id)
+        is_other = found is not None and found[1].bundle_id != found[0].active_id
+        self.compare_button.setEnabled(self.compares or is_other)
+
+    def _show_table(self) -> None:
+        found = self.chosen
+        if found is None:
+            self.table.show_facts([], set(), self.tr("Reading the bundles…") if not self.products else "")
+            return
+        product, card = found
+        active = product.card(product.active_id)
+        if card.trouble:
+            self.table.heads = ()
+            self.table.show_facts([], set(), card.trouble)
+        elif self.compares and active is not None:
+            lines = [(_fact_name(name), was, now) for name, was, now in differences(card, active)]
+            self.table.heads = ("", self.tr("active"), self.tr("this one"))
+            rows = [self.table.heads, *lines] if lines else []
+            self.table.show_facts(rows, set(), self.tr("Nothing differs from the active bundle."))
+        else:
+            self.table.heads = ()
+            rows = [(_fact_name(name), card.facts[name]) for name in FACTS]
+            self.table.show_facts(rows, {FACTS.index(name) for name in card.doubts})
+
+    def _show_message(self, product: ProductModels | None) -> None:
+        text, tone = self._note, self._note_tone
+        if self._begun_s is not None:
+            seconds = round(time.monotonic() - self._begun_s)
+            text = self.tr("Self-test, then the station's answer… {seconds} s").format(seconds=seconds)
+            tone = theme.TEXT
+        elif not text and product is not None:
+            text = self._about(product)
+        self.message.set_text(text)
+        self.message.set_ink(tone.ink)
+        self._note_card.setStyleSheet(f"QFrame {{ background: {tone.ground}; }}")
+
+    def _about(self, product: ProductModels) -> str:
+        if product.store is None:
+            return self.tr(
+                "This station judges with one bundle from a file, as bundle in station.toml says."
+                " With a model store (models_dir) bundles can be changed here."
+            )
+        count = len(product.cards)
+        return self.tr("{count} bundles of {product} are installed; each has passed its self-test here.").format(
+            count=count, product=product.product
+        )
+
+
+def _recorded(
+    records: Records | None, change: Callable[[], Outcome], what: str, was: str | None, target: str
+) -> Outcome:
+    """Change what judges, and write down that an engineer did; what cannot be written down is not done."""
+    details = {"was": was or "", "is": target}
+    if records is not None:
+        records.audit("bundle", "engineer", f"asked to {what}", details)
+    try:
+        outcome = change()
+    except KensaError as error:
+        if records is not None:
+            records.audit("bundle", "engineer", f"{what}: refused: {error}", {"was": was or "", "is": was or ""})
+        raise
+    if records is not None and outcome.answer is not Answer.ALREADY:
+        records.audit("bundle", "engineer", f"{what}: {outcome.text}", details)
+    return outcome
+
+
+def _fact_name(name: str) -> str:
+    translate = QCoreApplication.translate
+    return {
+        "detector": translate("ModelsPage", "Detector"),
+        "threshold": translate("ModelsPage", "Threshold"),
+        "false_rejects": translate("ModelsPage", "False rejects, at most"),
+        "good_parts": translate("ModelsPage", "Good parts seen"),
+        "auroc": translate("ModelsPage", "AUROC (95 %)"),
+        "pixel_auroc": translate("ModelsPage", "Pixel AUROC"),
+        "found": translate("ModelsPage", "Anomalous called NG"),
+        "spared": translate("ModelsPage", "Normal called GOOD"),
+        "precision": translate("ModelsPage", "Precision"),
+        "parity": translate("ModelsPage", "Parity: verdicts differ"),
+        "align": translate("ModelsPage", "Alignment"),
+        "input": translate("ModelsPage", "Picture of the model"),
+        "golden": translate("ModelsPage", "Golden samples, passed"),
+        "created": translate("ModelsPage", "Made"),
+        "sequence": translate("ModelsPage", "Sequence"),
+        "size": translate("ModelsPage", "Size"),
+        "dataset": translate("ModelsPage", "Data set (SHA-256)"),
+        "revision": translate("ModelsPage", "Trainer's revision"),
+        "machine": translate("ModelsPage", "Trained on"),
+    }[name]
