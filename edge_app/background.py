@@ -23,6 +23,8 @@ from edge_app.child import how_it_ended
 NICE = 10
 # From SIGINT on so long until the process is killed.
 PATIENCE_S = 15.0
+# The same while the station ends.
+CLOSE_S = 3.0
 _LINES_KEPT = 40
 _ONE_THREAD = {
     name: "1"
@@ -81,9 +83,12 @@ class Background:
         return None if process is None else process.pid
 
     def close(self) -> None:
-        """Stop it and wait for that."""
+        """Stop it and wait for that, no longer than the end of a station may take."""
         self.cancel()
-        self._thread.join(PATIENCE_S + 2)
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive() and self._process is not None:
+            self._process.kill()
+            self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         package = str(Path(__file__).resolve().parent.parent)

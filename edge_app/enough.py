@@ -1,4 +1,4 @@
-"""How many good parts are enough for what: the rule that the trainer sets thresholds by and the screen counts towards."""
+"""How many good parts are enough for what: the trainer sets thresholds by it, and the screen counts towards it."""
 
 from __future__ import annotations
 

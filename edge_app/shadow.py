@@ -83,8 +83,8 @@ def recorded_parts(folder: Path, product: str, limit: int = RECORDED_AT_MOST) ->
     """
     with contextlib.closing(open_to_read(folder)) as connection:
         rows = connection.execute(
-            "SELECT part_id, label, camera, picture FROM parts WHERE picture IS NOT NULL AND picture_removed_utc IS NULL"
-            " AND product = ? ORDER BY part_id DESC LIMIT ?",
+            "SELECT part_id, label, camera, picture FROM parts WHERE picture IS NOT NULL"
+            " AND picture_removed_utc IS NULL AND product = ? ORDER BY part_id DESC LIMIT ?",
             (product, limit),
         ).fetchall()
     return [
@@ -277,7 +277,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         candidate, active = read_bundle(arguments.candidate), read_bundle(arguments.active)
         if active.bundle_id != arguments.active_id:
             raise DataError(
-                f"{arguments.active} holds {active.bundle_id}, but {arguments.active_id} judges; start the station again"
+                f"{arguments.active} holds {active.bundle_id}, but {arguments.active_id} judges; start the station"
+                " again"
             )
         parts = taught_parts(arguments.taught)
         if arguments.records is not None:

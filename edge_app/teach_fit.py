@@ -1,4 +1,4 @@
-"""`trainer fit` run from the station, where the trainer is installed: what it is asked, how far it is, what came out."""
+"""`trainer fit` run from the station, where it is installed: what it is asked, how far it is, what came out."""
 
 from __future__ import annotations
 

@@ -80,3 +80,22 @@ def _read_back(path: Path) -> bytes:
         # From the stick, not from what the kernel still has in memory of it.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         return hashlib.sha256(file.read()).digest()
+
+
+def save_file(source: Path, folder: Path, name: str) -> Path:
+    """Copy one file into a folder, read back and held against what was sent.
+
+    Args:
+        source: the file.
+        folder: there already.
+        name: what it is called there; one of that name is replaced.
+
+    Raises:
+        DataError: it cannot be written, or what was read back is not what was sent.
+    """
+    target = folder / name
+    try:
+        _copy(source, target)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written ({error.strerror or error}); choose another folder") from error
+    return target
