@@ -323,7 +323,7 @@ def _measured(image_rgb: UInt8Array) -> _Part:
     grey = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY)
     rows = max(8, round(_THUMB_WIDTH * height / width))
     thumb: UInt8Array = cv2.resize(grey, (_THUMB_WIDTH, rows), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    pixels = hashlib.sha256(np.ascontiguousarray(image_rgb)).hexdigest()
+    pixels = hashlib.sha256(image_rgb.tobytes()).hexdigest()
     return _Part(health_of(image_rgb), (width, height), pixels, thumb)
 
 

@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--min-defect-area", type=float, default=4.0, metavar="PX", dest="min_defect_area_px",
                      help="smallest defect, in pixels of the model's picture")  # fmt: skip
     fit.add_argument("--progress", choices=("bar", "json"), default="bar",
-                     help="json: one object a line on the standard output, for a program that started this one")  # fmt: skip
+                     help="json: one object a line on the standard output, for a program that reads it")  # fmt: skip
     fit.set_defaults(handler=_fit)
 
     extend = commands.add_parser("extend", help="a bundle with a patch head learns good parts, without TensorFlow")
