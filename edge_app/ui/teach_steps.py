@@ -50,8 +50,9 @@ class StepPanel(QFrame):
         self.texts: list[FitText] = []
 
     def label(self, role: str = "body", *, bold: bool = False, ink: str = theme.INK, wrap: bool = True) -> FitText:
-        """A text of this panel."""
-        made = FitText(role, bold=bold, wrap=wrap, ink=ink)
+        """A text of this panel; one that is wrapped begins at the top of its room."""
+        align = int((Qt.AlignTop if wrap else Qt.AlignVCenter) | Qt.AlignLeft)
+        made = FitText(role, bold=bold, wrap=wrap, ink=ink, align=align)
         self.texts.append(made)
         return made
 
@@ -125,14 +126,14 @@ class TeachPanel(StepPanel):
         self.column.addWidget(self.progress)
         self.column.addWidget(self.result, 1)
 
-    def show_buttons(self, rate: float, *, running: bool, stopping: bool, can: bool, exporting: bool) -> None:
+    def show_buttons(self, rate: float, *, running: bool, stopping: bool, can: bool, copying: bool) -> None:
         """What can be done now."""
         self.teach.setText(self.tr("Stop") if running else self.tr("Teach"))
-        self.teach.setEnabled((running and not stopping) or (can and not exporting))
-        self.rate.setText(self.tr("False rejects: {rate}").format(rate=percent(rate)))
+        self.teach.setEnabled((running and not stopping) or can)
+        self.rate.setText(self.tr("False rejects\n{rate}").format(rate=percent(rate)))
         self.rate.setEnabled(not running)
-        self.export.setText(self.tr("Stop copying") if exporting else self.tr("Copy to a stick"))
-        self.export.setEnabled(exporting or not running)
+        self.export.setText(self.tr("Stop copying") if copying else self.tr("Copy\nto a stick"))
+        self.export.setEnabled(copying or not running)
 
     def apply_metrics(self, m: theme.Metrics) -> None:
         """Take the sizes of the screen."""
@@ -183,6 +184,11 @@ class ComparePanel(StepPanel):
         text = self.tr("Not compared yet") if found is None else comparison_text(found)
         self.progress.show_text(text, share, found is not None and bool(found.error))
         self.changes.show_changes(() if found is None else found.changes)
+        self.changes.empty_text = self.tr("The parts that would change will be here")
+        if found is not None and found.finished:
+            self.changes.empty_text = self.tr("No part would change")
+        for arrow in (self.arrows.up, self.arrows.down):
+            arrow.setVisible(bool(self.changes.changes))
         for row, verdict in enumerate((Verdict.GOOD, Verdict.NG, Verdict.NO_VERDICT), 1):
             self.cells[row, 0].set_text(words.verdict_word(verdict))
             for column, recorded in ((1, True), (2, False)):
@@ -200,7 +206,6 @@ class ComparePanel(StepPanel):
         self.about.set_text(
             self.tr("Parts whose picture the record has kept, which are mostly not GOOD ones, and the parts taught.")
         )
-        self.changes.empty_text = self.tr("The parts that would change will be here")
 
     def apply_metrics(self, m: theme.Metrics) -> None:
         """Take the sizes of the screen."""
@@ -236,7 +241,7 @@ class SwapPanel(StepPanel):
     def retranslate(self) -> None:
         """Take the texts of the present language."""
         self.swap.setText(self.tr("Swap it in"))
-        self.save.setText(self.tr("Save it to a folder"))
+        self.save.setText(self.tr("Save\nto a folder"))
 
     def apply_metrics(self, m: theme.Metrics) -> None:
         """Take the sizes of the screen."""

@@ -18,7 +18,7 @@ from edge_app.ui import theme
 from edge_app.ui.cells import CellView
 from edge_app.ui.picture import to_qimage
 from edge_app.ui.sheets import Sheet
-from edge_app.ui.teach_words import change_text, percent
+from edge_app.ui.teach_words import change_text
 from edge_app.ui.text import FitText, TouchButton, draw_fitted
 
 LAST_SHOWN = 24
@@ -127,15 +127,11 @@ class CountBar(QWidget):
                 painter.drawLine(x, 0, x, bar.bottom() + m.mm(0.8))
                 room = QRect(x - m.mm(12), bar.bottom() + 2, m.mm(24), line)
                 draw_fitted(painter, room, str(number), theme.INK, m.small, align=int(Qt.AlignCenter))
-            sure = self.tr("sure for {rate}").format(rate=percent(self.rate))
-            room = QRect(place(self.marks[1]) + m.mm(5), bar.bottom() + 2, self.width(), line)
-            room.setRight(self.width() - 1)
-            smallest = m.small * 3 // 4
-            if room.width() > m.mm(12):
-                draw_fitted(painter, room, sure, theme.INK_SOFT, m.small, smallest)
-            room = QRect(0, bar.bottom() + 2, max(0, place(self.marks[0]) - m.mm(5)), line)
-            right = int(Qt.AlignRight | Qt.AlignVCenter)
-            draw_fitted(painter, room, self.tr("promise from"), theme.INK_SOFT, m.small, smallest, align=right)
+            right, left = int(Qt.AlignRight | Qt.AlignVCenter), 0
+            for number, text in zip(self.marks, (self.tr("promise from"), self.tr("sure from")), strict=True):
+                room = QRect(left, bar.bottom() + 2, place(number) - m.mm(4) - left, line)
+                draw_fitted(painter, room, text, theme.INK_SOFT, m.small, m.small * 3 // 4, align=right)
+                left = place(number) + m.mm(4)
 
 
 class TakenView(CellView):
