@@ -10,15 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from edge_app.enough import FALLBACK_RATE, FEWEST, MIN_GOOD_PARTS, parts_needed, promise
 from edge_app.errors import DataError
 from edge_app.manifest import Thresholds
 
-# From so many scores on, the highest ones themselves are steady enough to be the threshold.
-_CONFORMAL_FROM = 99
-# Fewer cannot even be split into parts to learn from and parts to score.
-FEWEST = 5
-MIN_GOOD_PARTS = 30
-FALLBACK_RATE = 0.05
+__all__ = ["FALLBACK_RATE", "FEWEST", "MIN_GOOD_PARTS", "parts_needed"]
+
 _BOUND_CONFIDENCE = 0.95
 # Where on the heatmap's scale the threshold lies.
 _THRESHOLD_ON_SCALE = 0.6
@@ -42,11 +39,6 @@ class ImageThreshold:
     bound: float
     sufficient: bool
     enough: int
-
-
-def parts_needed(rate: float) -> int:
-    """Smallest n for which a conformal threshold at this rate exists: ceil(1 / rate) - 1."""
-    return math.ceil(round(1.0 / rate, 9)) - 1
 
 
 def check_enough(n_good: int, asked_rate: float) -> None:
@@ -88,19 +80,16 @@ def image_threshold(scores: Sequence[float] | npt.NDArray[np.float64], asked_rat
     if not np.isfinite(values).all():
         raise DataError("a good part has a score that is not finite; train again with another --seed")
     check_enough(n, asked_rate)
-    enough = parts_needed(asked_rate)
-    sufficient = n >= MIN_GOOD_PARTS
-    rate = asked_rate if sufficient else max(asked_rate, FALLBACK_RATE, 1 / (n + 1))
-    rule: Literal["conformal", "fitted_tail"]
-    if n >= max(parts_needed(rate), _CONFORMAL_FROM) or n < parts_needed(FALLBACK_RATE):
-        rule = "conformal"
+    promised = promise(n, asked_rate)
+    rate, rule = promised.rate, promised.rule
+    if rule == "conformal":
         rank = math.ceil(round((n + 1) * (1 - rate), 9))
         # Scores are float32: the next one up is the smallest threshold that lets this score pass.
         value = float(np.nextafter(np.float32(values[rank - 1]), np.float32(np.inf)))
     else:
-        rule = "fitted_tail"
         value = _pareto_quantile(values, rate)
-    return ImageThreshold(value, rule, rate, upper_bound(int(np.sum(values >= value)), n), sufficient, enough)
+    bound = upper_bound(int(np.sum(values >= value)), n)
+    return ImageThreshold(value, rule, rate, bound, promised.sufficient, promised.enough)
 
 
 def upper_bound(count: int, n: int) -> float:

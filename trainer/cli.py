@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from edge_app import __version__
 from edge_app.errors import DataError, KensaError
 from trainer import table_cli
 from trainer.names import AUTO, DETECTOR_NAMES, LOSS_NAMES
+from trainer.progress import BarProgress, JsonProgress, Progress, tell
 from trainer.quiet import native_stderr_held
 
 EXIT_OK, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 4, 130
@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
                      help="with --pixel-statistics: too alike is anomalous too")  # fmt: skip
     fit.add_argument("--min-defect-area", type=float, default=4.0, metavar="PX", dest="min_defect_area_px",
                      help="smallest defect, in pixels of the model's picture")  # fmt: skip
+    fit.add_argument("--progress", choices=("bar", "json"), default="bar",
+                     help="json: one object a line on the standard output, for a program that reads it")  # fmt: skip
     fit.set_defaults(handler=_fit)
 
     extend = commands.add_parser("extend", help="a bundle with a patch head learns good parts, without TensorFlow")
@@ -134,30 +136,30 @@ def _fit(arguments: argparse.Namespace) -> int:
     with native_stderr_held():
         from trainer.fit import Options, fit
 
-    given = {key: value for key, value in vars(arguments).items() if key not in {"command", "handler", "report"}}
+    as_json = arguments.progress == "json"
+    not_options = {"command", "handler", "report", "progress"}
+    given = {key: value for key, value in vars(arguments).items() if key not in not_options}
     options = Options(**{**given, "settings": _pairs(given["settings"])})
-    with tqdm(unit="epoch", dynamic_ncols=True, file=sys.stderr) as bar:
-
-        def on_plan(epochs: int) -> None:
-            bar.reset(epochs)
-
-        def on_epoch(run: str, _epoch: int, loss: float) -> None:
-            bar.set_description(run, refresh=False)
-            if math.isfinite(loss):
-                bar.set_postfix(loss=f"{loss:.5f}", refresh=False)
-            bar.update()
-
+    reporter: Progress = JsonProgress() if as_json else BarProgress()
+    with reporter as progress:
         try:
-            fitted = fit(options, on_plan, on_epoch, lambda line: bar.write(line, file=sys.stderr))
+            fitted = fit(options, progress.plan, progress.epoch, progress.say)
         except KeyboardInterrupt:
             work = options.out.with_name(options.out.name + ".work")
-            bar.write(f"stopped; what was learnt so far is in {work}; the same command goes on", file=sys.stderr)
+            progress.say(f"stopped; what was learnt so far is in {work}; the same command goes on")
             return EXIT_INTERRUPTED
+    manifest = fitted.bundle.manifest.model_dump(mode="json")
+    report = None
     if arguments.report is not None:
         from trainer.report import write_report
 
-        print(f"report: {write_report(fitted, arguments.report)}")
-    _print_bundle(fitted.bundle.manifest.model_dump(mode="json"), options.out)
+        report = write_report(fitted, arguments.report)
+    if as_json:
+        tell("bundle", path=str(options.out), bundle_id=manifest["bundle_id"], manifest=manifest)
+        return EXIT_OK
+    if report is not None:
+        print(f"report: {report}")
+    _print_bundle(manifest, options.out)
     return EXIT_OK
 
 
