@@ -188,7 +188,7 @@ class ModelsPage(Page):
         m = metrics
         for widget in (self.list, self.table, self.title, self.message, self.list_arrows, self.table_arrows):
             widget.apply_metrics(m)
-        self._column.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._column.setContentsMargins(m.pad, m.gap - m.pad, m.pad, 0)  # no nearer to the head's buttons
         self._column.setSpacing(m.pad)
         self._row.setSpacing(m.gap)
         self._inner.setSpacing(m.pad)
