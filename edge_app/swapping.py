@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edge_app.errors import BundleError
+from edge_app.errors import BundleError, KensaError
+from edge_app.records import Records
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
 from edge_app.store import ModelStore, sequence_of
@@ -104,6 +105,36 @@ def roll_back(
 def is_older(bundle_id: str, active_id: str | None) -> bool:
     """Whether a bundle was made before the active one."""
     return active_id is not None and sequence_of(bundle_id) < sequence_of(active_id)
+
+
+def recorded(
+    records: Records | None, change: Callable[[], Outcome], what: str, was: str | None, target: str
+) -> Outcome:
+    """Change what judges, and write down that an engineer did; what cannot be written down is not done.
+
+    Args:
+        records: of the station; None where it keeps none.
+        change: does it.
+        what: the change in a few words: "activate x-1".
+        was: the bundle that is active before.
+        target: the one that is to be.
+
+    Raises:
+        BundleError: see `activate`; that is written down as well.
+        RecordsError: it cannot be written down.
+    """
+    details = {"was": was or "", "is": target}
+    if records is not None:
+        records.audit("bundle", "engineer", f"asked to {what}", details)
+    try:
+        outcome = change()
+    except KensaError as error:
+        if records is not None:
+            records.audit("bundle", "engineer", f"{what}: refused: {error}", {"was": was or "", "is": was or ""})
+        raise
+    if records is not None and outcome.answer is not Answer.ALREADY:
+        records.audit("bundle", "engineer", f"{what}: {outcome.text}", details)
+    return outcome
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
-"""The parts of the batch page that draw themselves: how far a scan is, and the grid of its parts."""
+"""The parts of the batch page: how far a scan is, the grid of its parts, one of them large."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PyQt5.QtCore import QRect, QSize, Qt
+from PyQt5.QtCore import QCoreApplication, QRect, QSize, Qt
 from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
@@ -15,10 +16,12 @@ from edge_app.errors import DataError
 from edge_app.judging import shrunk
 from edge_app.pictures import read_picture
 from edge_app.scan_results import Scanned, heatmap_of
+from edge_app.states import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.cells import CellView
 from edge_app.ui.picture import to_qimage
+from edge_app.ui.sheets import PartSheet
 from edge_app.ui.text import draw_fitted
 
 KEPT_IMAGES = 200
@@ -195,3 +198,56 @@ def _reader(folder: Path, out: Path, part: Scanned, side_px: int) -> Callable[[]
         return None
 
     return read
+
+
+class ScannedSheet(PartSheet):
+    """One part of a scan, large.
+
+    Args:
+        window: what to cover.
+        result: the part, judged once more.
+        metrics: sizes of the screen.
+        part: what the scan said.
+    """
+
+    def __init__(self, window: object, result: PartResult, metrics: theme.Metrics, part: Scanned) -> None:
+        self._part = part
+        super().__init__(window, result, metrics, heatmap_on=True)  # type: ignore[arg-type]
+
+    def _facts(self, result: PartResult) -> list[tuple[str, str]]:
+        found = result.inspection
+        facts = [
+            (self.tr("Score"), words.figure(found.score)),
+            (self.tr("Threshold"), words.figure(found.threshold)),
+            (self.tr("Places"), str(len(found.regions))),
+            (self.tr("Bundle"), found.bundle_id),
+        ]
+        if found.reason is not None:
+            facts.insert(0, (self.tr("Why"), words.why(found)))
+        if (found.verdict, found.score) != (self._part.verdict, self._part.score):
+            then = f"{words.verdict_word(self._part.verdict)} {words.figure(self._part.score)}"
+            facts.append((self.tr("In the scan"), self.tr("{then}; the picture is another one now").format(then=then)))
+        return facts
+
+
+class ExportJob:
+    """How far an export is; written by its thread, read by the screen."""
+
+    def __init__(self) -> None:
+        self.at, self.given_up = (0, 0), threading.Event()
+
+    def tell(self, done: int, files: int) -> None:
+        """Another file is there."""
+        self.at = (done, files)
+
+
+def time_left(seconds: float) -> str:
+    """A time that is left, in words."""
+    translate = QCoreApplication.translate
+    if seconds < 60:
+        return translate("BatchPage", "{seconds} s left").format(seconds=max(1, round(seconds)))
+    if seconds < 3600:
+        return translate("BatchPage", "{minutes} min left").format(minutes=round(seconds / 60))
+    return translate("BatchPage", "{hours} h {minutes} min left").format(
+        hours=int(seconds // 3600), minutes=round(seconds % 3600 / 60)
+    )

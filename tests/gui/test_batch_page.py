@@ -29,7 +29,7 @@ from edge_app.slot import StoreSlot
 from edge_app.store import ModelStore
 from edge_app.ui.cells import CellView
 from edge_app.ui.folder_sheet import FolderSheet
-from edge_app.ui.pages.batch import ScannedSheet, _left
+from edge_app.ui.scan_view import ScannedSheet, time_left
 from edge_app.ui.sheets import Question
 from edge_app.ui.text import TouchButton
 
@@ -420,7 +420,7 @@ def test_another_scan_in_the_same_place_is_refused(qtbot, page, folder, bundle, 
 
 
 def test_times_that_are_left():
-    assert [_left(s) for s in (0.2, 59, 61, 3599, 3600, 7300)] == [
+    assert [time_left(s) for s in (0.2, 59, 61, 3599, 3600, 7300)] == [
         "1 s left", "59 s left", "1 min left", "60 min left", "1 h 0 min left", "2 h 2 min left"
     ]  # fmt: skip
 

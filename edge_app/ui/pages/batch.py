@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from PyQt5.QtCore import QCoreApplication, QTimer
+from PyQt5.QtCore import QTimer
 from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from edge_app.bundle import ModelBundle
@@ -25,8 +25,8 @@ from edge_app.ui.bridge import StationBridge
 from edge_app.ui.cells import Arrows
 from edge_app.ui.folder_sheet import FolderSheet, pictures_text
 from edge_app.ui.page import Page
-from edge_app.ui.scan_view import ProgressStrip, ResultGrid
-from edge_app.ui.sheets import PartSheet, Question
+from edge_app.ui.scan_view import ExportJob, ProgressStrip, ResultGrid, ScannedSheet, time_left
+from edge_app.ui.sheets import Question
 from edge_app.ui.text import FitText, TouchButton
 
 _LOOK_MS = 200
@@ -64,7 +64,7 @@ class BatchPage(Page):
         self._counting: Path | None = None
         self._note, self._note_is_trouble = "", False
         self._reading, self._read_at_s = False, 0.0
-        self._export: _Export | None = None
+        self._export: ExportJob | None = None
         self._look_timer = QTimer(self, interval=_LOOK_MS)
         self._look_timer.timeout.connect(self._look)
         bridge.closing.connect(self._end)
@@ -239,7 +239,7 @@ class BatchPage(Page):
         if self.state is None or self._export is not None:
             return
         self._saved_to = target
-        job = self._export = _Export()
+        job = self._export = ExportJob()
         out = self.state.out
         self.bridge.ask(lambda: export(out, target, job.tell, job.given_up.is_set), self._exported, self._not_exported)
         self._refresh()
@@ -439,7 +439,7 @@ class BatchPage(Page):
         if now.phase is Phase.ENDING:
             text = f"{text} · {self.tr('writing the report…')}"
         elif now.left_s is not None:
-            text = f"{text} · {_left(now.left_s)}"
+            text = f"{text} · {time_left(now.left_s)}"
         return text, now.done / now.pictures
 
     def _empty_text(self) -> str:
@@ -460,55 +460,3 @@ class BatchPage(Page):
             self._export.given_up.set()
         if self.run is not None:
             self.run.close()
-
-
-class ScannedSheet(PartSheet):
-    """One part of a scan, large.
-
-    Args:
-        window: what to cover.
-        result: the part, judged once more.
-        metrics: sizes of the screen.
-        part: what the scan said.
-    """
-
-    def __init__(self, window: object, result: PartResult, metrics: theme.Metrics, part: Scanned) -> None:
-        self._part = part
-        super().__init__(window, result, metrics, heatmap_on=True)  # type: ignore[arg-type]
-
-    def _facts(self, result: PartResult) -> list[tuple[str, str]]:
-        found = result.inspection
-        facts = [
-            (self.tr("Score"), words.figure(found.score)),
-            (self.tr("Threshold"), words.figure(found.threshold)),
-            (self.tr("Places"), str(len(found.regions))),
-            (self.tr("Bundle"), found.bundle_id),
-        ]
-        if found.reason is not None:
-            facts.insert(0, (self.tr("Why"), words.why(found)))
-        if (found.verdict, found.score) != (self._part.verdict, self._part.score):
-            then = f"{words.verdict_word(self._part.verdict)} {words.figure(self._part.score)}"
-            facts.append((self.tr("In the scan"), self.tr("{then}; the picture is another one now").format(then=then)))
-        return facts
-
-
-class _Export:
-    """How far an export is; written by its thread, read by the screen."""
-
-    def __init__(self) -> None:
-        self.at, self.given_up = (0, 0), threading.Event()
-
-    def tell(self, done: int, files: int) -> None:
-        self.at = (done, files)
-
-
-def _left(seconds: float) -> str:
-    """A time that is left, in words."""
-    translate = QCoreApplication.translate
-    if seconds < 60:
-        return translate("BatchPage", "{seconds} s left").format(seconds=max(1, round(seconds)))
-    if seconds < 3600:
-        return translate("BatchPage", "{minutes} min left").format(minutes=round(seconds / 60))
-    return translate("BatchPage", "{hours} h {minutes} min left").format(
-        hours=int(seconds // 3600), minutes=round(seconds % 3600 / 60)
-    )

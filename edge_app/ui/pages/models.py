@@ -6,114 +6,22 @@ import threading
 import time
 from collections.abc import Callable
 
-from PyQt5.QtCore import QCoreApplication, QRect, QSize, QTimer
-from PyQt5.QtGui import QColor, QPainter, QPen
+from PyQt5.QtCore import QTimer
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from edge_app import swapping
-from edge_app.errors import KensaError
 from edge_app.models_view import FACTS, BundleCard, ModelsView, ProductModels, differences
-from edge_app.records import Records
 from edge_app.states import StationStatus
 from edge_app.swapping import Answer, Outcome
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
-from edge_app.ui.cells import Arrows, CellView
+from edge_app.ui.bundle_view import BundleList, FactTable, fact_name
+from edge_app.ui.cells import Arrows
 from edge_app.ui.page import Page
 from edge_app.ui.sheets import Question
-from edge_app.ui.text import FitText, TouchButton, draw_fitted
+from edge_app.ui.text import FitText, TouchButton
 
 _LOOK_MS = 250
-
-
-class BundleList(CellView):
-    """The installed bundles, the newest first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[tuple[ProductModels, BundleCard]] = []
-
-    def show_bundles(self, products: tuple[ProductModels, ...]) -> None:
-        """Show those of all products."""
-        self.rows = [(product, card) for product in products for card in product.cards]
-        self.set_count(len(self.rows), to_top=False)
-
-    def apply_metrics(self, metrics: theme.Metrics) -> None:
-        """Take the sizes of the screen."""
-        super().apply_metrics(metrics)
-        self.set_cells(QSize(metrics.touch, metrics.touch + metrics.gap), grows=False)
-
-    def draw_cell(self, painter: QPainter, rect: QRect, index: int, down: bool) -> None:
-        """Its name, when it was made, and what it is to the station."""
-        m, (product, card) = self.metrics, self.rows[index]
-        tone = theme.button_tone(True, down or index == self.chosen, False)
-        box = rect.adjusted(1, m.gap // 2, -m.mm(2), -(m.gap - m.gap // 2))
-        painter.setPen(QPen(QColor(theme.LINE), 1))
-        painter.setBrush(QColor(tone.ground))
-        painter.drawRoundedRect(box, m.mm(1), m.mm(1))
-        inner = box.adjusted(m.mm(2), m.pad // 2, -m.mm(2), -m.pad // 2)
-        upper = QRect(inner.left(), inner.top(), inner.width(), inner.height() // 2)
-        lower = upper.translated(0, inner.height() // 2)
-        draw_fitted(painter, upper, card.bundle_id, tone.ink, m.body, m.small * 3 // 4, bold=True)
-        draw_fitted(painter, lower, self._about(product, card), tone.ink, m.small, m.small * 3 // 4)
-
-    def _about(self, product: ProductModels, card: BundleCard) -> str:
-        texts = []
-        if card.bundle_id == product.active_id:
-            texts.append(self.tr("active"))
-        if card.bundle_id == product.previous_id:
-            texts.append(self.tr("previous"))
-        if card.bundle_id == product.judging_id != product.active_id:
-            texts.append(self.tr("judges now"))
-        if card.trouble:
-            texts.append(self.tr("cannot be used"))
-        return " · ".join([*texts, card.facts.get("created", "")]).strip(" ·")
-
-
-class FactTable(CellView):
-    """Facts line by line: a name and one value, or the active bundle's and the chosen one's side by side."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heads: tuple[str, ...] = ()
-        self.rows: list[tuple[str, ...]] = []
-        self.doubted: set[int] = set()
-
-    def show_facts(self, rows: list[tuple[str, ...]], doubted: set[int], empty_text: str = "") -> None:
-        """Show lines of a name and one or two values; those of `doubted` are marked."""
-        to_top = len(rows) != len(self.rows)
-        self.rows, self.doubted, self.empty_text = rows, doubted, empty_text
-        self.set_count(len(rows), to_top=to_top)
-
-    def apply_metrics(self, metrics: theme.Metrics) -> None:
-        """Take the sizes of the screen."""
-        super().apply_metrics(metrics)
-        self.set_cells(QSize(metrics.touch, round(1.9 * metrics.small)), grows=False)
-
-    def draw_cell(self, painter: QPainter, rect: QRect, index: int, down: bool) -> None:
-        """The name soft, values plain, the last one bold where there are two."""
-        m, texts = self.metrics, self.rows[index]
-        if index in self.doubted:
-            painter.fillRect(rect.adjusted(0, 1, -m.mm(2), -1), QColor(theme.ATTENTION.ground))
-        values = len(texts) - 1
-        name_width = round(rect.width() * (0.42 if values == 1 else 0.4))
-        value_width = (rect.width() - name_width - m.mm(3)) // max(1, values)
-        is_head = bool(self.heads) and index == 0
-        for column, text in enumerate(texts):
-            left = rect.left() + m.mm(1) + (0 if column == 0 else name_width + (column - 1) * value_width)
-            width = (name_width if column == 0 else value_width) - m.mm(2)
-            soft = (column == 0 or is_head) and index not in self.doubted
-            draw_fitted(
-                painter,
-                QRect(left, rect.top(), width, rect.height()),
-                text,
-                theme.INK_SOFT if soft else theme.INK,
-                m.small if soft else round(1.1 * m.small),
-                m.small * 2 // 3,
-                bold=column == 2 and not is_head,
-            )
-        painter.setPen(QPen(QColor(theme.LINE), 1))
-        painter.drawLine(rect.left(), rect.bottom(), rect.right() - m.mm(2), rect.bottom())
 
 
 class ModelsPage(Page):
@@ -188,7 +96,7 @@ class ModelsPage(Page):
         m = metrics
         for widget in (self.list, self.table, self.title, self.message, self.list_arrows, self.table_arrows):
             widget.apply_metrics(m)
-        self._column.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._column.setContentsMargins(m.pad, m.gap - m.pad, m.pad, 0)  # no nearer to the head's buttons
         self._column.setSpacing(m.pad)
         self._row.setSpacing(m.gap)
         self._inner.setSpacing(m.pad)
@@ -297,7 +205,9 @@ class ModelsPage(Page):
         self._given_up.clear()
         records, was = self.bridge.records, product.active_id
         self.bridge.ask(
-            lambda: _recorded(records, change, f"{what} {target}", was, target), self._changed, self._not_changed
+            lambda: swapping.recorded(records, change, f"{what} {target}", was, target),
+            self._changed,
+            self._not_changed,
         )
         self._timer.start()
         self._tell("", theme.TEXT)
@@ -383,13 +293,13 @@ class ModelsPage(Page):
             self.table.heads = ()
             self.table.show_facts([], set(), card.trouble)
         elif self.compares and active is not None:
-            lines = [(_fact_name(name), was, now) for name, was, now in differences(card, active)]
+            lines = [(fact_name(name), was, now) for name, was, now in differences(card, active)]
             self.table.heads = ("", self.tr("active"), self.tr("this one"))
             rows = [self.table.heads, *lines] if lines else []
             self.table.show_facts(rows, set(), self.tr("Nothing differs from the active bundle."))
         else:
             self.table.heads = ()
-            rows = [(_fact_name(name), card.facts[name]) for name in FACTS]
+            rows = [(fact_name(name), card.facts[name]) for name in FACTS]
             self.table.show_facts(rows, {FACTS.index(name) for name in card.doubts})
 
     def _show_message(self, product: ProductModels | None) -> None:
@@ -414,46 +324,3 @@ class ModelsPage(Page):
         return self.tr("{count} bundles of {product} are installed; each has passed its self-test here.").format(
             count=count, product=product.product
         )
-
-
-def _recorded(
-    records: Records | None, change: Callable[[], Outcome], what: str, was: str | None, target: str
-) -> Outcome:
-    """Change what judges, and write down that an engineer did; what cannot be written down is not done."""
-    details = {"was": was or "", "is": target}
-    if records is not None:
-        records.audit("bundle", "engineer", f"asked to {what}", details)
-    try:
-        outcome = change()
-    except KensaError as error:
-        if records is not None:
-            records.audit("bundle", "engineer", f"{what}: refused: {error}", {"was": was or "", "is": was or ""})
-        raise
-    if records is not None and outcome.answer is not Answer.ALREADY:
-        records.audit("bundle", "engineer", f"{what}: {outcome.text}", details)
-    return outcome
-
-
-def _fact_name(name: str) -> str:
-    translate = QCoreApplication.translate
-    return {
-        "detector": translate("ModelsPage", "Detector"),
-        "threshold": translate("ModelsPage", "Threshold"),
-        "false_rejects": translate("ModelsPage", "False rejects, at most"),
-        "good_parts": translate("ModelsPage", "Good parts seen"),
-        "auroc": translate("ModelsPage", "AUROC (95 %)"),
-        "pixel_auroc": translate("ModelsPage", "Pixel AUROC"),
-        "found": translate("ModelsPage", "Anomalous called NG"),
-        "spared": translate("ModelsPage", "Normal called GOOD"),
-        "precision": translate("ModelsPage", "Precision"),
-        "parity": translate("ModelsPage", "Parity: verdicts differ"),
-        "align": translate("ModelsPage", "Alignment"),
-        "input": translate("ModelsPage", "Picture of the model"),
-        "golden": translate("ModelsPage", "Golden samples, passed"),
-        "created": translate("ModelsPage", "Made"),
-        "sequence": translate("ModelsPage", "Sequence"),
-        "size": translate("ModelsPage", "Size"),
-        "dataset": translate("ModelsPage", "Data set (SHA-256)"),
-        "revision": translate("ModelsPage", "Trainer's revision"),
-        "machine": translate("ModelsPage", "Trained on"),
-    }.get(name, name)
