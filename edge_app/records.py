@@ -26,8 +26,10 @@ from edge_app import retention
 from edge_app.audit import Break, verify_audit
 from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
 from edge_app.manifest import MODEL, Manifest
+from edge_app.marks import Mark, Who, insert_mark
 from edge_app.record_file import RecordFile, next_part_id
 from edge_app.record_pictures import Kept
+from edge_app.record_regions import region_columns
 from edge_app.records_schema import DATABASE
 from edge_app.retention import Limits, Tidied
 
@@ -131,6 +133,7 @@ class Records:
             "config_sha256": config_sha256,
             "trigger": _storable(trigger),
             "serial": _storable(serial),
+            **region_columns(inspection, image_rgb),
         }
 
         file = self._file
@@ -179,6 +182,15 @@ class Records:
             RecordsError: it could not be written.
         """
         self.audit(kind, "", text)
+
+    def mark(self, part_id: int, mark: Mark, who: Who) -> None:
+        """Record what somebody said of a part; durable when this returns.
+
+        Raises:
+            RecordsError: it could not be written, or there is no such part.
+        """
+        with self._guard, self._file.faults():
+            self._file.despite_damage(lambda: insert_mark(self._file.connection, part_id, mark, who, utc_now()))
 
     def last_audited(self, kind: str) -> dict[str, Any] | None:
         """The details of the newest entry of a kind; None where there is none."""

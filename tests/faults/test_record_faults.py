@@ -17,6 +17,7 @@ from stations import RunningStation
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Inspection, Reason, Verdict, utc_now
 from edge_app.errors import RecordsError
+from edge_app.marks import Mark
 from edge_app.record_pictures import PICTURES
 from edge_app.records import Records
 from edge_app.records_export import export_table, table_writer
@@ -159,6 +160,26 @@ def test_a_disk_full_to_the_brim_is_tidied_all_the_same(bundle: ModelBundle, sma
     records.close()
 
 
+def test_a_mark_that_a_full_disk_does_not_take_is_told_and_the_marks_before_it_stay(
+    bundle: ModelBundle, small_disk: Path
+) -> None:
+    records = Records(small_disk)
+    fill(records, bundle, [Verdict.NG] * 3)
+    records.mark(1, Mark.BAD, "operator")
+    records.close()
+    records = Records(small_disk)
+    brim(small_disk)
+    with pytest.raises(RecordsError, match="free some space"):
+        for _ in range(2000):  # what the write-ahead log has room for, it takes
+            records.mark(2, Mark.GOOD, "operator")
+    connection = open_to_read(small_disk)
+    marks = [tuple(row) for row in connection.execute("SELECT part_id, mark FROM marks ORDER BY mark_id")]
+    connection.close()
+    assert marks[0] == (1, "bad")
+    assert set(marks[1:]) <= {(2, "good")}
+    records.close()
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_an_export_onto_a_full_disk_leaves_nothing_half(small_disk: Path, kind: str) -> None:
     if kind == "parquet":
@@ -252,7 +273,8 @@ def test_kill_9_in_mid_write_loses_no_acknowledged_row(demo_bundle_path: Path, t
             timeout=100,
         )
     assert done.returncode == 0, done.stderr
-    rows, entries, removed = (int(word) for word in done.stdout.split() if word.isdecimal())
+    rows, entries, removed, marks = (int(word) for word in done.stdout.split() if word.isdecimal())
     assert rows > 500
     assert entries > 100
     assert removed > 50
+    assert marks > 50
