@@ -458,7 +458,7 @@ def second_release(tmp_path: Path, first_release: Path) -> Path:
     shutil.copytree(first_release, folder)
     connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
     connection.executescript(f"BEGIN; {SCHEMA_2} COMMIT;")
-    connection.execute("UPDATE parts SET serial = 'SN-7', audit_head = 'x' WHERE part_id = 7")
+    connection.execute("UPDATE parts SET serial = 'SN-7', label = '検査' WHERE part_id = 7")
     connection.close()
     return folder
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PyQt5.QtCore import QCoreApplication
 
 from edge_app.ui.page import PageEntry
-
-PAGES: tuple[PageEntry, ...] = ()
+from edge_app.ui.pages.history import HistoryPage
+from edge_app.ui.pages.review import ReviewPage
 
 
 def title(name: str) -> str:
@@ -21,3 +21,9 @@ def title(name: str) -> str:
         "teach": translate("Pages", "Teach"),
         "models": translate("Pages", "Models"),
     }[name]
+
+
+PAGES: tuple[PageEntry, ...] = (
+    PageEntry("review", lambda: title("review"), False, ReviewPage),
+    PageEntry("history", lambda: title("history"), False, HistoryPage),
+)

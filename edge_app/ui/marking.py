@@ -1,0 +1,115 @@
+"""Marks, from the touch to the record; and the figures that follow from them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtWidgets import QFrame, QGridLayout, QSizePolicy
+
+from edge_app.marks import Mark, Reviewed, Share
+from edge_app.ui import theme
+from edge_app.ui.bridge import StationBridge
+from edge_app.ui.text import FitText
+
+
+class MarkWriter(QObject):
+    """Writes marks one after the other, in the order of the touches, never on the GUI thread.
+
+    Args:
+        bridge: whose record gets them, as an engineer's while one is at the station.
+    """
+
+    written = pyqtSignal()
+    failed = pyqtSignal(str)
+
+    def __init__(self, bridge: StationBridge) -> None:
+        super().__init__()
+        self._bridge, self._busy = bridge, False
+        self._waiting: deque[tuple[int, Mark]] = deque()
+
+    def mark(self, part_id: int, mark: Mark) -> None:
+        """Write a mark; `written` or `failed` follows."""
+        self._waiting.append((part_id, mark))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        records, roles = self._bridge.records, self._bridge.roles
+        if self._busy or not self._waiting or records is None:
+            return
+        self._busy = True
+        part_id, mark = self._waiting.popleft()
+        who = "engineer" if roles is not None and roles.is_engineer else "operator"
+        self._bridge.ask(lambda: records.mark(part_id, mark, who), self._done, self._refused)
+
+    def _done(self, _: object) -> None:
+        self._busy = False
+        self.written.emit()
+        self._go_on()
+
+    def _refused(self, text: str) -> None:
+        self._busy = False
+        self.failed.emit(text)
+        self._go_on()
+
+
+class MarkFigures(QFrame):
+    """Overkill and escape of one bundle, each with its interval, or "unknown"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self._seen, self._bundle_id = Reviewed(), ""
+        self.values = {name: FitText("body", bold=True) for name in ("overkill", "escape")}
+        self.details = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
+        self._names = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
+        self._grid = QGridLayout(self)
+        for column, name in enumerate(self.values):
+            self._grid.addWidget(self._names[name], 0, column)
+            self._grid.addWidget(self.values[name], 1, column)
+            self._grid.addWidget(self.details[name], 2, column)
+            self._grid.setColumnStretch(column, 1)
+        self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
+
+    def show_figures(self, seen: Reviewed, bundle_id: str) -> None:
+        """Show what the marks of a bundle's parts say."""
+        self._seen, self._bundle_id = seen, bundle_id
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Take the texts of the present language."""
+        names = {"overkill": self.tr("Overkill"), "escape": self.tr("Escape")}
+        details = {
+            "overkill": self.tr("{count} of {of} reviewed NG parts were good"),
+            "escape": self.tr("{count} of {of} reviewed GOOD parts were bad"),
+        }
+        nothing = {
+            "overkill": self.tr("no NG part reviewed yet"),
+            "escape": self.tr("no GOOD part reviewed yet"),
+        }
+        shares = {"overkill": self._seen.overkill, "escape": self._seen.escape}
+        for name, share in shares.items():
+            self._names[name].set_text(names[name])
+            self.values[name].set_text(self._figure(share))
+            detail = nothing[name] if share is None else details[name].format(count=share.count, of=share.of)
+            self.details[name].set_text(detail)
+        self.setToolTip("")
+
+    def _figure(self, share: Share | None) -> str:
+        if share is None:
+            return self.tr("unknown")
+        low, high = share.interval
+        text = self.tr("{value} % (95 %: {low} to {high} %)")
+        return text.format(value=_percent(share.value), low=_percent(low), high=_percent(high))
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        for label in (*self.values.values(), *self.details.values(), *self._names.values()):
+            label.apply_metrics(metrics)
+        self._grid.setContentsMargins(metrics.mm(2), metrics.pad // 2, metrics.mm(2), metrics.pad // 2)
+        self._grid.setHorizontalSpacing(metrics.mm(4))
+        self._grid.setVerticalSpacing(0)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if 0 < share < 0.1 else f"{100 * share:.0f}"
