@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PyQt5.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF
-from PyQt5.QtWidgets import QFrame, QSizePolicy, QWidget
+from PyQt5.QtWidgets import QFrame, QSizePolicy
 
 from edge_app.heatmap import colour_heatmap
 from edge_app.history import Counts, PChart, RegionGrid
@@ -248,7 +248,7 @@ class PlacesView(Chart):
             painter.setPen(QPen(QColor(colour), width))
             painter.drawRect(cell.adjusted(1.5, 1.5, -1.5, -1.5))
         size_px = max(SMALLEST_PX, round(0.8 * self.metrics.small))
-        if extent(text, theme.font(size_px, bold=True)).height() <= cell.height():
+        if 1.3 * extent(text, theme.font(size_px, bold=True)).height() <= cell.height():
             ground = QRectF(0, 0, extent(text, theme.font(size_px, bold=True)).width() + 4, size_px + 4)
             ground.moveCenter(cell.center())
             painter.fillRect(ground, QColor(theme.DARK))
@@ -259,7 +259,7 @@ def draw_names(painter: QPainter, room: QRectF, names: Sequence[str], size_px: i
     """Names below the periods of a chart: all of them, or every second, third... so that none touches another."""
     font = theme.font(size_px)
     step = room.width() / max(1, len(names))
-    widest = max((extent(name, font).width() for name in names), default=0) + size_px // 2
+    widest = max((extent(name, font).width() for name in names), default=0) + size_px
     every = max(1, int(np.ceil(widest / step)))
     # Counted from the newest, which is the one that matters.
     for number in range(len(names) - 1, -1, -every):

@@ -24,16 +24,16 @@ _MEDIA = ("/media/", "/run/media/", "/mnt/")
 _MOST_MEDIA = 4
 
 
-def places(records: Path, mounts: Path = MOUNTS) -> list[Path]:
+def places(records: Path, mounts: Path | None = None) -> list[Path]:
     """The folders to offer: the station's own beside its record, and media that are plugged in and can be written.
 
     Args:
         records: the record's folder.
-        mounts: the list of what is mounted, as in proc(5).
+        mounts: the list of what is mounted, as in proc(5); None is the machine's own.
     """
     found = [records.resolve().parent / "exports"]
     with contextlib.suppress(OSError):
-        for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        for line in (mounts or MOUNTS).read_text(encoding="utf-8", errors="surrogateescape").splitlines():
             # proc(5): a space is written \040.
             point = line.split(" ")[1].replace("\\040", " ")
             if point.startswith(_MEDIA) and os.access(point, os.W_OK):

@@ -14,8 +14,9 @@ from edge_app.ui.sheets import Sheet
 from edge_app.ui.text import FitText, TouchButton
 
 MOST_LETTERS = 40
-_DIGITS = "1234567890-_./: "
-_COLUMNS = 8
+_DIGITS, _LETTERS, _LAST_LETTERS = "12345-67890_./: ", "ABCDEFGHIJKLMNOPQRSTUVWX", "YZ"
+# Wider keys where there are fewer.
+_DIGIT_COLUMNS, _LETTER_COLUMNS = 6, 8
 
 
 class KeypadSheet(Sheet):
@@ -86,7 +87,8 @@ class KeypadSheet(Sheet):
         for letter in string.ascii_uppercase:
             self.keys[letter].setText(letter if self._upper else letter.lower())
         self.keys["page"].setText("ABC" if self.pages.currentIndex() == 0 else "123")
-        self.keys["case"].setVisible(self.pages.currentIndex() == 1)
+        for name in (*_LAST_LETTERS, "case"):
+            self.keys[name].setVisible(self.pages.currentIndex() == 1)
 
     def _lay_out(self, m: theme.Metrics) -> None:
         card = QFrame()
@@ -100,27 +102,26 @@ class KeypadSheet(Sheet):
         above.addWidget(self.title)
         above.addWidget(self.field, 1)
         column.addLayout(above)
-        for letters in (_DIGITS, string.ascii_uppercase):
+        room = _LETTER_COLUMNS * (m.touch + m.gap) - m.gap
+        for letters, columns in ((_DIGITS, _DIGIT_COLUMNS), (_LETTERS, _LETTER_COLUMNS)):
+            width = (room + m.gap) // columns - m.gap
             page = QWidget()
             grid = QGridLayout(page)
             grid.setContentsMargins(0, 0, 0, 0)
             grid.setSpacing(m.gap)
             for number, key in enumerate(letters):
-                self.keys[key].apply_metrics(m, m.touch, m.touch)
-                grid.addWidget(self.keys[key], *divmod(number, _COLUMNS))
-            grid.setRowStretch(4, 1)
+                self.keys[key].apply_metrics(m, width, m.touch)
+                grid.addWidget(self.keys[key], *divmod(number, columns))
             self.pages.addWidget(page)
         column.addLayout(self.pages)
+        column.addSpacing(m.gap - m.pad)
         below = QHBoxLayout()
         below.setSpacing(m.gap)
-        self.keys["cancel"].apply_metrics(m, m.mm(26), m.touch)
-        for name in ("case", "page", "back"):
-            self.keys[name].apply_metrics(m, m.touch, m.touch)
-        self.keys["enter"].apply_metrics(m, m.mm(26), m.touch)
-        below.addWidget(self.keys["cancel"])
-        below.addStretch(1)
-        for name in ("case", "page", "back", "enter"):
+        for name in (*_LAST_LETTERS, "case", "page", "back", "cancel", "enter"):
+            self.keys[name].apply_metrics(m, m.mm(24) if name == "cancel" else m.touch, m.touch)
             below.addWidget(self.keys[name])
+            if name == "back":
+                below.addStretch(1)
         column.addLayout(below)
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)

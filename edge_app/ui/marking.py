@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from PyQt5.QtCore import QObject, pyqtSignal
-from PyQt5.QtWidgets import QFrame, QGridLayout, QSizePolicy
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from edge_app.marks import Mark, Reviewed, Share
 from edge_app.ui import theme
@@ -54,21 +54,32 @@ class MarkWriter(QObject):
 
 
 class MarkFigures(QFrame):
-    """Overkill and escape of one bundle, each with its interval, or "unknown"."""
+    """Overkill and escape of one bundle, each with its 95 % interval, or "unknown"."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("role", "card")
         self._seen, self._bundle_id = Reviewed(), ""
-        self.values = {name: FitText("body", bold=True) for name in ("overkill", "escape")}
+        self._middles: list[QHBoxLayout] = []
+        self.values = {name: FitText("large", bold=True) for name in ("overkill", "escape")}
+        self.intervals = {name: FitText("small") for name in self.values}
         self.details = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
         self._names = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
-        self._grid = QGridLayout(self)
-        for column, name in enumerate(self.values):
-            self._grid.addWidget(self._names[name], 0, column)
-            self._grid.addWidget(self.values[name], 1, column)
-            self._grid.addWidget(self.details[name], 2, column)
-            self._grid.setColumnStretch(column, 1)
+        self._row = QHBoxLayout(self)
+        for name in self.values:
+            # Of the same width, whatever they say.
+            half = QWidget()
+            half.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
+            column, middle = QVBoxLayout(half), QHBoxLayout()
+            column.setContentsMargins(0, 0, 0, 0)
+            column.setSpacing(0)
+            middle.addWidget(self.values[name])
+            middle.addWidget(self.intervals[name], 1)
+            column.addWidget(self._names[name])
+            column.addLayout(middle)
+            column.addWidget(self.details[name])
+            self._middles.append(middle)
+            self._row.addWidget(half, 1)
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
 
     def show_figures(self, seen: Reviewed, bundle_id: str) -> None:
@@ -80,35 +91,35 @@ class MarkFigures(QFrame):
         """Take the texts of the present language."""
         names = {"overkill": self.tr("Overkill"), "escape": self.tr("Escape")}
         details = {
-            "overkill": self.tr("{count} of {of} reviewed NG parts were good"),
-            "escape": self.tr("{count} of {of} reviewed GOOD parts were bad"),
+            "overkill": self.tr("{count} of {of} NG reviewed"),
+            "escape": self.tr("{count} of {of} GOOD reviewed"),
         }
         nothing = {
-            "overkill": self.tr("no NG part reviewed yet"),
-            "escape": self.tr("no GOOD part reviewed yet"),
+            "overkill": self.tr("no NG part reviewed"),
+            "escape": self.tr("no GOOD part reviewed"),
         }
         shares = {"overkill": self._seen.overkill, "escape": self._seen.escape}
         for name, share in shares.items():
             self._names[name].set_text(names[name])
-            self.values[name].set_text(self._figure(share))
+            self.values[name].set_text(self.tr("unknown") if share is None else f"{_percent(share.value)} %")
+            self.intervals[name].set_text(self._interval(share))
             detail = nothing[name] if share is None else details[name].format(count=share.count, of=share.of)
             self.details[name].set_text(detail)
-        self.setToolTip("")
 
-    def _figure(self, share: Share | None) -> str:
+    def _interval(self, share: Share | None) -> str:
         if share is None:
-            return self.tr("unknown")
+            return ""
         low, high = share.interval
-        text = self.tr("{value} % (95 %: {low} to {high} %)")
-        return text.format(value=_percent(share.value), low=_percent(low), high=_percent(high))
+        return self.tr("{low} to {high} %").format(low=_percent(low), high=_percent(high))
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
-        for label in (*self.values.values(), *self.details.values(), *self._names.values()):
+        for label in (*self.values.values(), *self.intervals.values(), *self.details.values(), *self._names.values()):
             label.apply_metrics(metrics)
-        self._grid.setContentsMargins(metrics.mm(2), metrics.pad // 2, metrics.mm(2), metrics.pad // 2)
-        self._grid.setHorizontalSpacing(metrics.mm(4))
-        self._grid.setVerticalSpacing(0)
+        self._row.setContentsMargins(metrics.mm(2), metrics.pad // 2, metrics.mm(2), metrics.pad // 2)
+        self._row.setSpacing(metrics.mm(2))
+        for middle in self._middles:
+            middle.setSpacing(metrics.mm(2))
 
 
 def _percent(share: float) -> str:

@@ -110,11 +110,11 @@ class PartDelegate(QStyledItemDelegate):
             painter, inner, words.verdict_word(verdict), ink, m.body, SMALLEST_PX, bold=True, align=int(Qt.AlignCenter)
         )
         left, right = chip.right() + m.mm(3), room.right() - m.pad
-        shares = (0.34, 0.3, 0.18, 0.18)
+        shares = (0.3, 0.3, 0.22, 0.18)
         texts = (
             words.clock(line.decided_utc),
             line.serial or line.label or str(line.part_id),
-            words.figure(line.score),
+            "" if line.score is None else self.tr("score {score}").format(score=words.figure(line.score)),
             mark_word(Mark(line.mark or "none")),
         )
         for share, text in zip(shares, texts, strict=True):

@@ -170,9 +170,12 @@ class StoredFacts(QWidget):
         self._names = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
         self._grid = QGridLayout()
         self._grid.setColumnStretch(1, 1)
-        for row, name in enumerate(self.values):
-            self._grid.addWidget(self._names[name], row, 0)
-            self._grid.addWidget(self.values[name], row, 1)
+        self._grid.setColumnStretch(3, 1)
+        # Time and serial side by side: the small panel has no room for more lines.
+        places = {"time": (0, 0, 1), "serial": (0, 2, 1), "why": (1, 0, 3), "mark": (2, 0, 3)}
+        for name, (row, column, across) in places.items():
+            self._grid.addWidget(self._names[name], row, column)
+            self._grid.addWidget(self.values[name], row, column + 1, 1, across)
         self._column = QVBoxLayout(self)
         self._column.addWidget(self.title)
         self._column.addWidget(self.score)
@@ -251,10 +254,11 @@ def mark_word(mark: Mark) -> str:
 
 
 def _scored(part: StoredPart) -> PartResult:
-    # The record has no heatmap scale: the threshold is put into the middle, so that all parts compare.
+    # The record has no heatmap scale: the threshold is in the middle, as long as the score has room beside it.
     reach = abs(part.threshold) or 1.0
+    above = max(reach, 1.1 * ((part.score or 0.0) - part.threshold))
     found = Inspection(
         part.verdict, 0, part.label, part.decided_utc, part.product, part.bundle_id, "", part.threshold, part.score
     )
-    scale = DisplayRange(low=part.threshold - reach, high=part.threshold + reach)
+    scale = DisplayRange(low=part.threshold - reach, high=part.threshold + above)
     return PartResult(part.part_id, None, found, part.decided_utc, 0.0, scale)

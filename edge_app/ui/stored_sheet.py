@@ -44,9 +44,9 @@ class StoredPartSheet(Sheet):
         self.picture, self.facts, self.message = StoredPicture(), StoredFacts(), FitText("body", wrap=True)
         self.heatmap, self.close_button = TouchButton(checkable=True), TouchButton(self.tr("Close"), role="large")
         self.marks = {
-            Mark.BAD: TouchButton(self.tr("Really bad"), checkable=True),
-            Mark.GOOD: TouchButton(self.tr("Was good"), checkable=True),
-            Mark.UNSURE: TouchButton(self.tr("Not sure"), checkable=True),
+            Mark.BAD: TouchButton(self.tr("Really\nbad"), role="large", checkable=True),
+            Mark.GOOD: TouchButton(self.tr("Was\ngood"), role="large", checkable=True),
+            Mark.UNSURE: TouchButton(self.tr("Not\nsure"), role="large", checkable=True),
         }
         self._lay_out(metrics)
         self.heatmap.setChecked(True)
@@ -94,6 +94,7 @@ class StoredPartSheet(Sheet):
         first, self.loaded = self.loaded is None, loaded
         if first:
             self.picture.show_loaded(loaded)
+            self.heatmap.setEnabled(loaded.heatmap is not None)
         self.facts.show_part(loaded.part)
         for mark, button in self.marks.items():
             button.setEnabled(True)

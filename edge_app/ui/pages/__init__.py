@@ -8,6 +8,11 @@ from edge_app.ui.page import PageEntry
 from edge_app.ui.pages.history import HistoryPage
 from edge_app.ui.pages.review import ReviewPage
 
+PAGES: tuple[PageEntry, ...] = (
+    PageEntry("review", lambda: title("review"), False, ReviewPage),
+    PageEntry("history", lambda: title("history"), False, HistoryPage),
+)
+
 
 def title(name: str) -> str:
     """What a page is called in the present language."""
@@ -21,9 +26,3 @@ def title(name: str) -> str:
         "teach": translate("Pages", "Teach"),
         "models": translate("Pages", "Models"),
     }[name]
-
-
-PAGES: tuple[PageEntry, ...] = (
-    PageEntry("review", lambda: title("review"), False, ReviewPage),
-    PageEntry("history", lambda: title("history"), False, HistoryPage),
-)

@@ -294,7 +294,7 @@ class HistoryPage(Page):
         if self.every is Every.HOUR:
             return local.strftime("%H")
         day = f"{local:%m-%d}"
-        return day if self.every is Every.DAY else f"{day} {local:%H}"
+        return day if self.every is Every.DAY else f"{day} {local:%H:%M}"
 
     def _begin_list(self) -> None:
         self._list_asked += 1

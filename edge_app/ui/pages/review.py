@@ -96,10 +96,10 @@ class ReviewPage(Page):
     def retranslate(self) -> None:
         """Take the texts of the present language."""
         self.export_button.setText(self.tr("Export"))
-        self.marks[Mark.BAD].setText(self.tr("Really bad"))
-        self.marks[Mark.GOOD].setText(self.tr("Was good"))
-        self.marks[Mark.UNSURE].setText(self.tr("Not sure"))
-        self.back.setText(self.tr("Take back"))
+        self.marks[Mark.BAD].setText(self.tr("Really\nbad"))
+        self.marks[Mark.GOOD].setText(self.tr("Was\ngood"))
+        self.marks[Mark.UNSURE].setText(self.tr("Not\nsure"))
+        self.back.setText(self.tr("Take\nback"))
         self._show_heatmap(self.heatmap.isChecked())
         self.facts.retranslate()
         self.figures.retranslate()
@@ -285,6 +285,7 @@ class ReviewPage(Page):
         for button in self.marks.values():
             button.setEnabled(self.shown is not None)
         self.back.setEnabled(bool(self._marked))
+        self.heatmap.setEnabled(self.shown is None or self.shown.heatmap is not None)
 
     def _ask_figures(self) -> None:
         if not self._is_open:
