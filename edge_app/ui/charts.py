@@ -46,20 +46,29 @@ class Chart(QFrame):
         """Below this nothing could be read off."""
         return QSize(self.metrics.mm(36), self.metrics.mm(24))
 
-    def texts(self) -> list[tuple[QRect, str, int]]:
-        """Title and note: where they go, what they say, and their size in pixels."""
+    def texts(self) -> list[tuple[QRect, str, bool]]:
+        """Title and note: where they go, what they say, whether in heavy type. A long one gets a second line."""
         m = self.metrics
         inner = self.rect().adjusted(m.mm(2), m.pad // 2, -m.mm(2), -m.pad // 2)
-        above = QRect(inner.left(), inner.top(), inner.width(), round(1.4 * m.small))
-        below = QRect(inner.left(), inner.bottom() - round(1.4 * m.small) + 1, inner.width(), round(1.4 * m.small))
-        return [(above, self.title, m.small), (below, self.note, m.small)]
+        title, note = (
+            self._height(text, inner.width(), bold) for text, bold in ((self.title, True), (self.note, False))
+        )
+        above = QRect(inner.left(), inner.top(), inner.width(), title)
+        below = QRect(inner.left(), inner.bottom() - note + 1, inner.width(), note)
+        return [(above, self.title, True), (below, self.note, False)]
 
     def clipped(self) -> bool:
         """Whether a text does not fit even at its smallest."""
         return any(
-            extent(text, theme.font(SMALLEST_PX, bold=number == 0)).width() > room.width()
-            for number, (room, text, _) in enumerate(self.texts())
+            (size := extent(text, theme.font(SMALLEST_PX, bold), room.width(), wrap=True)).width() > room.width()
+            or size.height() > room.height()
+            for room, text, bold in self.texts()
+            if text
         )
+
+    def _height(self, text: str, width_px: int, bold: bool) -> int:
+        line, smaller = round(1.4 * self.metrics.small), theme.font(round(0.8 * self.metrics.small), bold)
+        return line if extent(text, smaller).width() <= width_px else 2 * line
 
     def plot(self) -> QRectF:
         """The room between title and note."""
@@ -72,9 +81,9 @@ class Chart(QFrame):
         """The card, its texts, and the drawing."""
         super().paintEvent(event)
         with QPainter(self) as painter:
-            for number, (room, text, size_px) in enumerate(self.texts()):
-                ink = theme.INK_SOFT if number else theme.INK
-                draw_fitted(painter, room, text, ink, size_px, SMALLEST_PX, bold=number == 0)
+            for room, text, bold in self.texts():
+                ink = theme.INK if bold else theme.INK_SOFT
+                draw_fitted(painter, room, text, ink, self.metrics.small, SMALLEST_PX, bold=bold, wrap=True)
             painter.setRenderHint(QPainter.Antialiasing)
             self.draw(painter, self.plot())
 

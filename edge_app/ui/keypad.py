@@ -103,6 +103,7 @@ class KeypadSheet(Sheet):
         above.addWidget(self.field, 1)
         column.addLayout(above)
         room = _LETTER_COLUMNS * (m.touch + m.gap) - m.gap
+        column.addLayout(self.pages)  # first: a page without a place would be a window of its own
         for letters, columns in ((_DIGITS, _DIGIT_COLUMNS), (_LETTERS, _LETTER_COLUMNS)):
             width = (room + m.gap) // columns - m.gap
             page = QWidget()
@@ -113,7 +114,6 @@ class KeypadSheet(Sheet):
                 self.keys[key].apply_metrics(m, width, m.touch)
                 grid.addWidget(self.keys[key], *divmod(number, columns))
             self.pages.addWidget(page)
-        column.addLayout(self.pages)
         column.addSpacing(m.gap - m.pad)
         below = QHBoxLayout()
         below.setSpacing(m.gap)

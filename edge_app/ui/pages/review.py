@@ -191,6 +191,8 @@ class ReviewPage(Page):
             kind = PinSheet if roles.has_pin else NewPinSheet
             self.open_sheet(kind(self.window(), roles, self.metrics, self.export))
             return
+        if self._status is None:
+            self.bridge.poll()
         if self._status is not None:
             product = self._status.product
             choose_place(self, lambda place: export_training(self, place, product))
