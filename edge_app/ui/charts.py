@@ -265,17 +265,16 @@ class PlacesView(Chart):
 
 
 def draw_names(painter: QPainter, room: QRectF, names: Sequence[str], size_px: int) -> None:
-    """Names below the periods of a chart: all of them, or every second, third... so that none touches another."""
+    """Names below the periods of a chart: as many as there is room for, the newest first, which matters most."""
     font = theme.font(size_px)
-    step = room.width() / max(1, len(names))
-    widest = max((extent(name, font).width() for name in names), default=0) + size_px
-    every = max(1, int(np.ceil(widest / step)))
-    # Counted from the newest, which is the one that matters.
-    for number in range(len(names) - 1, -1, -every):
-        middle = room.left() + (number + 0.5) * step
-        left = min(max(room.left(), middle - widest / 2), room.right() - widest)
-        place = QRect(round(left), round(room.top()), round(widest), round(room.height()))
-        draw_fitted(painter, place, names[number], theme.INK_SOFT, size_px, align=_CENTRE)
+    step, free = room.width() / max(1, len(names)), room.right()
+    for number in range(len(names) - 1, -1, -1):
+        width = extent(names[number], font).width() + 2
+        left = min(max(room.left(), room.left() + (number + 0.5) * step - width / 2), room.right() - width)
+        if left + width <= free:
+            place = QRect(round(left), round(room.top()), width, round(room.height()))
+            draw_fitted(painter, place, names[number], theme.INK_SOFT, size_px, align=_CENTRE)
+            free = left - size_px
 
 
 def _heat(share: float) -> QColor:

@@ -165,7 +165,7 @@ class StoredFacts(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.part: StoredPart | None = None
-        self.title, self.score = FitText("large", bold=True), ScoreBar()
+        self.title, self.score = FitText("count", bold=True), ScoreBar()
         self.values = {name: FitText("body") for name in ("time", "serial", "why", "mark")}
         self._names = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
         self._grid = QGridLayout()
@@ -220,7 +220,7 @@ class StoredFacts(QWidget):
         """Take the sizes of the screen."""
         for widget in (self.title, self.score, *self.values.values(), *self._names.values()):
             widget.apply_metrics(metrics)
-        self._column.setSpacing(metrics.pad)
+        self._column.setSpacing(metrics.pad // 2 if metrics.compact else metrics.pad)
         self._grid.setVerticalSpacing(metrics.pad // 3)
         self._grid.setHorizontalSpacing(metrics.mm(3))
 

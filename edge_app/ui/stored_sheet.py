@@ -136,6 +136,7 @@ class StoredPartSheet(Sheet):
         side.addWidget(self.facts, 1)
         side.addWidget(self.message)
         side.addLayout(marks)
+        side.addSpacing(m.gap - m.pad)
         side.addLayout(below)
         card = QFrame()
         card.setProperty("role", "card")

@@ -60,11 +60,11 @@ class Filler:
             captured_monotonic_s=0.0, decided_utc=utc_now() - before, latency_ms=12.0, serial=serial,
         )  # fmt: skip
 
-    def days_of_work(self, records: Records, seed: int = 3) -> None:
-        """Four days of a line whose third day goes wrong, with defects that sit in one corner."""
+    def hours_of_work(self, records: Records, hours: int = 96, seed: int = 3) -> None:
+        """Hours of a line that goes wrong from the 38th to the 30th before now, with defects that sit in one corner."""
         chance = random.Random(seed)
         height, width = self._pictures[Verdict.NG].shape[:2]
-        for hour in range(96, 0, -1):
+        for hour in range(hours, 0, -1):
             for number in range(12):
                 before = timedelta(hours=hour, minutes=-5 * number)
                 share = 0.35 if 30 < hour < 38 else 0.08

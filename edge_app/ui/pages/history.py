@@ -129,8 +129,9 @@ class HistoryPage(Page):
         for column, stretch in enumerate((1, 1, 1) if m.compact else (3, 2, 0)):
             self._grid.setColumnStretch(column, stretch)
         for layout in (self._chart_column, self._part_column):
-            layout.setContentsMargins(m.pad, 0, m.pad, 0)
-            layout.setSpacing(m.pad)
+            layout.setContentsMargins(m.pad, m.gap - m.pad, m.pad, 0)  # as far below the head's buttons as any other
+        self._chart_column.setSpacing(m.pad)
+        self._part_column.setSpacing(m.gap)
         for layout in (self._choice_row, self._filter_row):
             layout.setSpacing(m.gap)
         self._grid.setSpacing(m.pad)
@@ -282,7 +283,11 @@ class HistoryPage(Page):
             note = self.tr("no place of a defect in this time")
         self.places.set_texts(self.tr("Where defects sit"), note)
         parts, good = sum(one.parts for one in counts), sum(one.good for one in counts)
-        text = self.tr("{parts} parts, yield {share}").format(parts=parts, share=words.share(good, parts))
+        text = {
+            Every.HOUR: self.tr("{parts} parts in the last {count} hours, yield {share}"),
+            Every.SHIFT: self.tr("{parts} parts in the last {count} shifts, yield {share}"),
+            Every.DAY: self.tr("{parts} parts in the last {count} days, yield {share}"),
+        }[self.every].format(parts=parts, count=len(counts), share=words.share(good, parts))
         if self.bridge.records is None:
             text = self.tr("This station keeps no record")
         elif not self._periods:

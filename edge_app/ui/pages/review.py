@@ -121,7 +121,7 @@ class ReviewPage(Page):
         for widget in (self.facts, self.message):
             widget.setFixedWidth(room)
         self.message.setFixedHeight(3 * m.body)
-        self._row.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._row.setContentsMargins(m.pad, m.gap - m.pad, m.pad, 0)  # as far below the head's buttons as any other
         self._row.setSpacing(m.mm(3))
         for layout in (self._pictures, self._right):
             layout.setSpacing(m.pad)
