@@ -155,6 +155,8 @@ def _line(row: dict[str, Any]) -> str:
     if row["score"] is not None:
         fields.append(f"score {row['score']:.5f} threshold {row['threshold']:.5f}")
     fields += [escape(row[name]) for name in ("serial", "label", "reason", "detail") if row[name]]
+    if row["mark"]:
+        fields.append(f"marked {row['mark']}")
     return "  ".join(fields)
 
 

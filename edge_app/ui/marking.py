@@ -59,7 +59,7 @@ class MarkFigures(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("role", "card")
-        self._seen, self._bundle_id = Reviewed(), ""
+        self._seen, self._other_bundle = Reviewed(), ""
         self._middles: list[QHBoxLayout] = []
         self.values = {name: FitText("large", bold=True) for name in ("overkill", "escape")}
         self.intervals = {name: FitText("small") for name in self.values}
@@ -82,9 +82,9 @@ class MarkFigures(QFrame):
             self._row.addWidget(half, 1)
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
 
-    def show_figures(self, seen: Reviewed, bundle_id: str) -> None:
-        """Show what the marks of a bundle's parts say."""
-        self._seen, self._bundle_id = seen, bundle_id
+    def show_figures(self, seen: Reviewed, other_bundle: str = "") -> None:
+        """Show what the marks of a bundle's parts say; its name where it is not the one that judges now."""
+        self._seen, self._other_bundle = seen, other_bundle
         self.retranslate()
 
     def retranslate(self) -> None:
@@ -100,7 +100,7 @@ class MarkFigures(QFrame):
         }
         shares = {"overkill": self._seen.overkill, "escape": self._seen.escape}
         for name, share in shares.items():
-            self._names[name].set_text(names[name])
+            self._names[name].set_text(" · ".join(text for text in (names[name], self._other_bundle) if text))
             self.values[name].set_text(self.tr("unknown") if share is None else f"{_percent(share.value)} %")
             self.intervals[name].set_text(self._interval(share))
             detail = nothing[name] if share is None else details[name].format(count=share.count, of=share.of)

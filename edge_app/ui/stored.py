@@ -166,21 +166,22 @@ class StoredFacts(QWidget):
         super().__init__()
         self.part: StoredPart | None = None
         self.title, self.score = FitText("count", bold=True), ScoreBar()
-        self.values = {name: FitText("body") for name in ("time", "serial", "why", "mark")}
+        self.values = {name: FitText("body") for name in ("time", "serial", "mark")}
+        self.values["why"] = FitText("body", wrap=True, align=int(Qt.AlignTop | Qt.AlignLeft))
         self._names = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
         self._grid = QGridLayout()
         self._grid.setColumnStretch(1, 1)
         self._grid.setColumnStretch(3, 1)
+        self._grid.setRowStretch(2, 1)
         # Time and serial side by side: the small panel has no room for more lines.
-        places = {"time": (0, 0, 1), "serial": (0, 2, 1), "why": (1, 0, 3), "mark": (2, 0, 3)}
+        places = {"time": (0, 0, 1), "serial": (0, 2, 1), "mark": (1, 0, 3), "why": (2, 0, 3)}
         for name, (row, column, across) in places.items():
-            self._grid.addWidget(self._names[name], row, column)
+            self._grid.addWidget(self._names[name], row, column, Qt.AlignTop if name == "why" else Qt.Alignment())
             self._grid.addWidget(self.values[name], row, column + 1, 1, across)
         self._column = QVBoxLayout(self)
         self._column.addWidget(self.title)
         self._column.addWidget(self.score)
-        self._column.addLayout(self._grid)
-        self._column.addStretch(1)
+        self._column.addLayout(self._grid, 1)
         self._column.setContentsMargins(0, 0, 0, 0)
 
     def show_part(self, part: StoredPart | None) -> None:

@@ -48,11 +48,14 @@ class Filler:
         picture: bool = True,
         regions: tuple[Region, ...] | None = None,
         label: str = "",
+        bundle_id: str | None = None,
     ) -> int:
         """One part, decided so long before now; its score is so much, as a share, below the threshold."""
         found: Inspection = replace(self._found[verdict], label=label)
         if closeness is not None:
             found = replace(found, score=found.threshold * (1 - closeness))
+        if bundle_id is not None:
+            found = replace(found, bundle_id=bundle_id)
         if regions is not None:
             found = replace(found, regions=regions)
         return records.append(

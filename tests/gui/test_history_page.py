@@ -70,15 +70,15 @@ def test_parts_are_counted_by_hour_shift_and_day(qtbot, open_page, records, fill
     page = open_page(records)
     assert page.every is Every.SHIFT
     assert sum(one.parts for one in page._counts) == 4
-    assert page.summary.text() == "4 parts in the last 21 shifts, yield 50.0 %"
+    assert page.summary.text() == "4 parts in the last 21 shifts\nyield 50.0 %"
     touch(qtbot, page.choices[Every.HOUR])
     qtbot.waitUntil(lambda: len(page._counts) == 24)
-    assert page.summary.text() == "3 parts in the last 24 hours, yield 66.7 %"
+    assert page.summary.text() == "3 parts in the last 24 hours\nyield 66.7 %"
     assert (page._counts[-1].good, page._counts[-1].ng) == (1, 1)
     assert page.chart.chart.points[-1].share == 0.5
     touch(qtbot, page.choices[Every.DAY])
     qtbot.waitUntil(lambda: len(page._counts) == 30)
-    assert page.summary.text() == "4 parts in the last 30 days, yield 50.0 %"
+    assert page.summary.text() == "4 parts in the last 30 days\nyield 50.0 %"
     assert [button.isChecked() for button in page.choices.values()] == [False, False, True]
 
 
@@ -116,7 +116,7 @@ def test_defects_are_shown_where_they_sit_on_the_last_picture(qtbot, open_page, 
 
 def test_an_empty_record_is_drawn_and_a_station_without_one_says_so(qtbot, open_page, records, make_screen):
     page = open_page(records)
-    assert page.summary.text() == "0 parts in the last 21 shifts, yield -"
+    assert page.summary.text() == "0 parts in the last 21 shifts\nyield -"
     assert page.chart.note == "no part judged in this time"
     assert not page.grab().isNull()
     touch(qtbot, page.parts_button)
@@ -294,7 +294,7 @@ def test_the_line_goes_on_while_its_record_is_read(qtbot, open_page, records, fi
     qtbot.waitUntil(lambda: len(page._counts) == 30)
 
 
-@pytest.mark.parametrize("panel", PANELS)
+@pytest.mark.parametrize("panel", [*PANELS, (QSize(800, 480), 96.0), (QSize(1280, 800), 96.0)])
 def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, open_page, records, filler, panel, longer):  # noqa: F811
     filler.hours_of_work(records, 10)
     page = open_page(records, panel=panel)

@@ -131,7 +131,8 @@ def test_only_what_is_asked_for_comes_newest_first(
 
 
 def test_a_line_says_what_a_person_needs_and_stays_one_line(run: Run, folder: Path) -> None:
-    lines = run("query", folder, "--limit", "4").splitlines()
+    lines = run("query", folder, "--limit", "5").splitlines()
+    assert lines[4].endswith("SN-2  part  marked bad")
     assert (
         lines[1]
         == "       5  2026-03-02T12:00:00.000  NG          score 0.90000 threshold 0.50000  \\x2dSN  caf\\\\udce9"

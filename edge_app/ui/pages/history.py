@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QImage
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
@@ -38,6 +39,7 @@ from edge_app.ui.stored import load_picture
 from edge_app.ui.stored_sheet import StoredPartSheet
 from edge_app.ui.text import FitText, TouchButton
 
+_CHARTS_EVERY_MS = 60_000
 _BEYOND_ALL = 2**62
 _AT_A_TIME = 100
 _MOST_NG = 5000  # of the newest: more change no picture of where defects sit
@@ -73,6 +75,7 @@ class HistoryPage(Page):
         self._counts: list[Counts] = []
         self._charts_asked = self._list_asked = 0
         self._is_open = self._is_reading = False
+        self._chart_timer = QTimer(self, interval=_CHARTS_EVERY_MS)
 
         self.parts_button, self.export_button = TouchButton(checkable=True), TouchButton()
         self.actions = [self.parts_button, self.export_button]
@@ -84,6 +87,7 @@ class HistoryPage(Page):
         self._lay_out()
         self.retranslate()
 
+        self._chart_timer.timeout.connect(self._ask_charts)
         self.parts_button.toggled.connect(self.show_parts)
         self.export_button.clicked.connect(self.export)
         for every, button in self.choices.items():
@@ -151,6 +155,7 @@ class HistoryPage(Page):
     def opened(self) -> None:
         """Read what is shown."""
         self._is_open = True
+        self._chart_timer.start()
         self._ask_charts()
         if self.parts_button.isChecked():
             self._begin_list()
@@ -158,6 +163,7 @@ class HistoryPage(Page):
     def closed(self) -> None:
         """Whatever is still being read is of no use any more."""
         self._is_open = False
+        self._chart_timer.stop()
         self._charts_asked += 1
         self._list_asked += 1
         self._is_reading = False
@@ -284,9 +290,9 @@ class HistoryPage(Page):
         self.places.set_texts(self.tr("Where defects sit"), note)
         parts, good = sum(one.parts for one in counts), sum(one.good for one in counts)
         text = {
-            Every.HOUR: self.tr("{parts} parts in the last {count} hours, yield {share}"),
-            Every.SHIFT: self.tr("{parts} parts in the last {count} shifts, yield {share}"),
-            Every.DAY: self.tr("{parts} parts in the last {count} days, yield {share}"),
+            Every.HOUR: self.tr("{parts} parts in the last {count} hours\nyield {share}"),
+            Every.SHIFT: self.tr("{parts} parts in the last {count} shifts\nyield {share}"),
+            Every.DAY: self.tr("{parts} parts in the last {count} days\nyield {share}"),
         }[self.every].format(parts=parts, count=len(counts), share=words.share(good, parts))
         if self.bridge.records is None:
             text = self.tr("This station keeps no record")

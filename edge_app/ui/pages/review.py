@@ -11,15 +11,16 @@ from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from edge_app.marks import Mark, Reviewed, reviewed
 from edge_app.reviewing import MOST_COUNTED, Queue, StoredPart, count_waiting, waiting
-from edge_app.states import StationStatus
+from edge_app.states import Counters, StationStatus
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.exporting import choose_place, export_training
 from edge_app.ui.marking import MarkFigures, MarkWriter
+from edge_app.ui.notices import Notice
 from edge_app.ui.page import Page
 from edge_app.ui.pin import NewPinSheet, PinSheet
 from edge_app.ui.stored import LoadedPart, StoredFacts, StoredPicture, load_part
-from edge_app.ui.text import FitText, TouchButton
+from edge_app.ui.text import TouchButton
 
 _AT_A_TIME, _ASK_FOR_MORE_BELOW = 40, 8
 _COUNT_EVERY_MS = 2000
@@ -51,11 +52,11 @@ class ReviewPage(Page):
         self._is_whole = self._is_reading = self._is_open = False
         self._shown_s = 0.0
         self._status: StationStatus | None = None
+        self._counted = Counters()
         self._writer = MarkWriter(bridge)
         self._count_timer = QTimer(self, interval=_COUNT_EVERY_MS)
 
         self.picture, self.facts, self.figures = StoredPicture(), StoredFacts(), MarkFigures()
-        self.message = FitText("body", wrap=True, ink=theme.INK)
         self.heatmap, self.export_button = TouchButton(checkable=True), TouchButton()
         self.heatmap.setChecked(True)
         self.actions = [self.heatmap, self.export_button]
@@ -72,9 +73,9 @@ class ReviewPage(Page):
         for mark, button in self.marks.items():
             button.clicked.connect(lambda _=False, mark=mark: self.mark(mark))
         self.back.clicked.connect(self.take_back)
-        self._writer.written.connect(self._ask_figures)
+        self._writer.written.connect(lambda: self._ask_figures())
         self._writer.failed.connect(self._mark_failed)
-        self._count_timer.timeout.connect(self._ask_figures)
+        self._count_timer.timeout.connect(self._count_new)
 
     def _lay_out(self) -> None:
         self._row, self._pictures, self._right = QHBoxLayout(self), QVBoxLayout(), QVBoxLayout()
@@ -87,11 +88,9 @@ class ReviewPage(Page):
             self._mark_row.addWidget(button)
         self._right.addLayout(self._tab_row)
         self._right.addWidget(self.facts, 1)
-        self._right.addWidget(self.message)
         self._right.addLayout(self._mark_row)
         self._row.addLayout(self._pictures, 1)
         self._row.addLayout(self._right)
-        self.message.hide()
 
     def retranslate(self) -> None:
         """Take the texts of the present language."""
@@ -110,7 +109,7 @@ class ReviewPage(Page):
         """Take the sizes of the screen."""
         super().apply_metrics(metrics)
         m = metrics
-        for widget in (self.picture, self.facts, self.figures, self.message):
+        for widget in (self.picture, self.facts, self.figures):
             widget.apply_metrics(m)
         room = m.mm(83 if m.compact else 104)
         for tab in self.tabs.values():
@@ -118,9 +117,7 @@ class ReviewPage(Page):
         self.back.apply_metrics(m, m.touch, m.main_touch)
         for button in self.marks.values():
             button.apply_metrics(m, (room - 3 * m.gap - m.touch) // 3, m.main_touch)
-        for widget in (self.facts, self.message):
-            widget.setFixedWidth(room)
-        self.message.setFixedHeight(3 * m.body)
+        self.facts.setFixedWidth(room)
         self._row.setContentsMargins(m.pad, m.gap - m.pad, m.pad, 0)  # as far below the head's buttons as any other
         self._row.setSpacing(m.mm(3))
         for layout in (self._pictures, self._right):
@@ -157,7 +154,7 @@ class ReviewPage(Page):
         self._show_tabs()
         self._ask_more()
         self._show_first()
-        self._ask_figures()
+        self._ask_figures(tuple(Queue))
 
     def mark(self, mark: Mark) -> None:
         """Write down what the part in sight was, and go on to the next."""
@@ -167,7 +164,8 @@ class ReviewPage(Page):
         self._marked.append((self.queue, part))
         self._writer.mark(part.part_id, mark)
         self._count(self.queue, -1)
-        self.message.hide()
+        if not self._list:
+            self._is_whole = False  # others may have come meanwhile
         if len(self._list) < _ASK_FOR_MORE_BELOW:
             self._ask_more()
         self._show_first()
@@ -289,7 +287,14 @@ class ReviewPage(Page):
         self.back.setEnabled(bool(self._marked))
         self.heatmap.setEnabled(self.shown is None or self.shown.heatmap is not None)
 
-    def _ask_figures(self) -> None:
+    def _count_new(self) -> None:
+        # What a line adds is seen in its counters, without a look at the record.
+        if self._status is not None and self._status.counters != self._counted:
+            self._counted = self._status.counters
+            self._ask_figures()
+
+    def _ask_figures(self, queues: tuple[Queue, ...] = (Queue.NG, Queue.NO_VERDICT)) -> None:
+        """Ask for the figures and for how much is left; close calls are counted rarely, they take a look at many rows."""
         if not self._is_open:
             return
         self._figures_asked += 1
@@ -300,14 +305,16 @@ class ReviewPage(Page):
             bundle_id = self._marked[-1][1].bundle_id
 
         def look(connection: sqlite3.Connection) -> tuple[Reviewed, dict[Queue, int]]:
-            return reviewed(connection, bundle_id), {queue: count_waiting(connection, queue) for queue in Queue}
+            return reviewed(connection, bundle_id), {queue: count_waiting(connection, queue) for queue in queues}
 
         def answered(found: tuple[Reviewed, dict[Queue, int]]) -> None:
             if asked == self._figures_asked and self._is_open:
-                seen, self._left = found
-                self.figures.show_figures(seen, bundle_id)
+                seen, left = found
+                self._left |= left
+                is_other = self._status is not None and self._status.bundle_id != bundle_id
+                self.figures.show_figures(seen, bundle_id if is_other else "")
                 self._show_tabs()
-                if self.part is None and not self._is_reading and self._left[self.queue]:
+                if self.part is None and not self._is_reading and left.get(self.queue):
                     self._is_whole = False
                     self._ask_more()
 
@@ -338,8 +345,9 @@ class ReviewPage(Page):
         # Nothing was written, so the record still has the part to review.
         self._say(text)
         self._marked.clear()
-        self.choose(self.queue)
+        if self._is_open:
+            self.choose(self.queue)
 
     def _say(self, text: str) -> None:
-        self.message.set_text(text)
-        self.message.show()
+        if self._is_open and self.sheet is None:
+            self.open_sheet(Notice(self.window(), self.metrics, self.tr("The record"), text))
