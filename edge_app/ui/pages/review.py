@@ -294,7 +294,7 @@ class ReviewPage(Page):
             self._ask_figures()
 
     def _ask_figures(self, queues: tuple[Queue, ...] = (Queue.NG, Queue.NO_VERDICT)) -> None:
-        """Ask for the figures and for how much is left; close calls are counted rarely, they take a look at many rows."""
+        """Ask for the figures and for how much is left; close calls rarely: they take a look at many rows."""
         if not self._is_open:
             return
         self._figures_asked += 1
