@@ -13,7 +13,7 @@ from PyQt5.QtWidgets import QApplication, QWidget
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Box, Frame, Inspection, Region, UInt8Array, Verdict, utc_now
 from edge_app.inspector import Inspector
-from edge_app.records import DATABASE, Records
+from edge_app.records import DATABASE, JudgedPart, Records
 
 
 class Filler:
@@ -58,10 +58,10 @@ class Filler:
             found = replace(found, bundle_id=bundle_id)
         if regions is not None:
             found = replace(found, regions=regions)
-        return records.append(
-            found, self._pictures[verdict] if picture else None, manifest=self._bundle.manifest, source="hand-fed:",
-            captured_monotonic_s=0.0, decided_utc=utc_now() - before, latency_ms=12.0, serial=serial,
-        )  # fmt: skip
+        image, decided_utc = self._pictures[verdict] if picture else None, utc_now() - before
+        part = JudgedPart(found, image, self._bundle.manifest, "hand-fed:", 0.0, decided_utc, 12.0, serial=serial)
+        (part_id,) = records.append([part])
+        return part_id
 
     def hours_of_work(self, records: Records, hours: int = 96, seed: int = 3) -> None:
         """Hours of a line that goes wrong from the 38th to the 30th before now, with defects that sit in one corner."""

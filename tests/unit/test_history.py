@@ -26,7 +26,7 @@ from edge_app.history import (
 )
 from edge_app.marks import Mark
 from edge_app.record_regions import StoredRegion
-from edge_app.records import Records
+from edge_app.records import JudgedPart, Records
 from edge_app.records_read import Filter
 from edge_app.records_schema import open_to_read
 
@@ -155,10 +155,9 @@ def reader(tmp_path: Path, bundle: ModelBundle) -> Iterator[sqlite3.Connection]:
             reason=Reason.BLURRED if verdict is Verdict.NO_VERDICT else None,
             regions=(Region(Box(number, 0, 2, 2), 4.0, 1.0),) if verdict is Verdict.NG else (),
         )  # fmt: skip
-        records.append(
-            inspection, np.zeros((30, 40, 3), np.uint8) if number < 9 else None, manifest=bundle.manifest, source="x",
-            captured_monotonic_s=0.0, decided_utc=moment, latency_ms=1.0, serial=f"SN-{number // 4}",
-        )  # fmt: skip
+        picture = np.zeros((30, 40, 3), np.uint8) if number < 9 else None
+        serial = f"SN-{number // 4}"
+        records.append([JudgedPart(inspection, picture, bundle.manifest, "x", 0.0, moment, 1.0, serial=serial)])
     records.mark(2, Mark.GOOD, "operator")
     records.close()
     connection = open_to_read(tmp_path)

@@ -17,7 +17,7 @@ from edge_app.marked_export import count_marked, export_marked
 from edge_app.marks import Mark, Reviewed, Share, false_reject_share, reviewed, wilson
 from edge_app.pictures import read_picture
 from edge_app.record_regions import MOST_REGIONS, StoredRegion, read_regions, region_columns
-from edge_app.records import DATABASE, Records
+from edge_app.records import DATABASE, JudgedPart, Records
 from edge_app.records_schema import open_to_read
 from edge_app.reviewing import Queue, count_waiting, part_of, waiting
 
@@ -51,10 +51,10 @@ def add(records: Records, bundle: ModelBundle, score: float | None, **other: Any
         verdict, 0, "part", START, other.pop("product", "nut"), other.pop("bundle_id", "nut-1-x"), "cpu", 0.5,
         score=score, reason=Reason.BLURRED if score is None else None, regions=other.pop("regions", ()),
     )  # fmt: skip
-    return records.append(
-        inspection, other.pop("image", PICTURE), manifest=bundle.manifest, source="x", captured_monotonic_s=0.0,
-        decided_utc=START + timedelta(seconds=next(SECONDS)), latency_ms=1.0, **other,
-    )  # fmt: skip
+    decided_utc = START + timedelta(seconds=next(SECONDS))
+    part = JudgedPart(inspection, other.pop("image", PICTURE), bundle.manifest, "x", 0.0, decided_utc, 1.0, **other)
+    (part_id,) = records.append([part])
+    return part_id
 
 
 SECONDS = iter(range(10**6))
