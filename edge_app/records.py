@@ -1,6 +1,6 @@
 """The record of verdicts: one SQLite file, one writer, a row for every part, and pictures of those that matter.
 
-    <folder>/records.sqlite        every verdict, durable before anybody sees it, and the audit log
+    <folder>/records.sqlite        every verdict, durable before anybody sees it, people's marks, the audit log
     <folder>/records.audit-head    the newest entry of the audit log, see `audit`
     <folder>/pictures/2026-01-31/  pictures of parts that were not GOOD, and of some that were, see `record_pictures`
     <folder>/records.lock          held by the one program that writes here

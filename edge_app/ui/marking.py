@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtCore import QCoreApplication, QObject, pyqtSignal
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from edge_app.marks import Mark, Reviewed, Share
@@ -107,10 +107,7 @@ class MarkFigures(QFrame):
             self.details[name].set_text(detail)
 
     def _interval(self, share: Share | None) -> str:
-        if share is None:
-            return ""
-        low, high = share.interval
-        return self.tr("{low} to {high} %").format(low=_percent(low), high=_percent(high))
+        return "" if share is None else interval_text(share)
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
@@ -120,6 +117,13 @@ class MarkFigures(QFrame):
         self._row.setSpacing(metrics.mm(2))
         for middle in self._middles:
             middle.setSpacing(metrics.mm(2))
+
+
+def interval_text(share: Share) -> str:
+    """Where a share lies with 95 % confidence."""
+    low, high = share.interval
+    text = QCoreApplication.translate("Words", "{low} to {high} %")
+    return text.format(low=_percent(low), high=_percent(high))
 
 
 def _percent(share: float) -> str:

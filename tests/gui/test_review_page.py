@@ -102,6 +102,24 @@ def test_an_ng_part_is_marked_in_one_touch_and_overkill_is_no_longer_unknown(qtb
     assert not page.marks[Mark.GOOD].isEnabled()
 
 
+def test_with_all_ng_parts_reviewed_it_is_told_how_many_of_all_good_parts_were_rejected(
+    qtbot, open_page, records, filler
+):
+    for _ in range(8):
+        filler.add(records, Verdict.GOOD, closeness=0.5)
+    ids = [filler.add(records, Verdict.NG) for _ in range(3)][::-1]
+    page = open_page()
+    for part_id, mark in zip(ids, (Mark.GOOD, Mark.GOOD, Mark.BAD), strict=True):
+        shows(qtbot, page, part_id)
+        touch(qtbot, page.marks[mark])
+    qtbot.waitUntil(lambda: "Of 10 good parts 2 were called NG: 5.7 to 51 %" in page.picture.text)
+    touch(qtbot, page.back)
+    shows(qtbot, page, ids[2])
+    touch(qtbot, page.marks[Mark.UNSURE])
+    shows(qtbot, page, None)
+    qtbot.waitUntil(lambda: page.picture.text == "Nothing is left to review here")
+
+
 def test_the_last_marks_are_taken_back_one_by_one(qtbot, open_page, records, filler):
     ids = [filler.add(records, Verdict.NG) for _ in range(3)][::-1]
     page = open_page()

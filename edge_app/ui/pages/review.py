@@ -9,13 +9,13 @@ from collections import deque
 from PyQt5.QtCore import QTimer
 from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout
 
-from edge_app.marks import Mark, Reviewed, reviewed
+from edge_app.marks import Mark, Reviewed, Share, false_reject_share, reviewed
 from edge_app.reviewing import MOST_COUNTED, Queue, StoredPart, count_waiting, waiting
 from edge_app.states import Counters, StationStatus
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.exporting import choose_place, export_training
-from edge_app.ui.marking import MarkFigures, MarkWriter
+from edge_app.ui.marking import MarkFigures, MarkWriter, interval_text
 from edge_app.ui.notices import Notice
 from edge_app.ui.page import Page
 from edge_app.ui.pin import NewPinSheet, PinSheet
@@ -53,6 +53,7 @@ class ReviewPage(Page):
         self._shown_s = 0.0
         self._status: StationStatus | None = None
         self._counted = Counters()
+        self._rejected: Share | None = None
         self._writer = MarkWriter(bridge)
         self._count_timer = QTimer(self, interval=_COUNT_EVERY_MS)
 
@@ -275,6 +276,10 @@ class ReviewPage(Page):
         """What stands where a picture would, and what can be touched now."""
         if self.part is None:
             text = self.tr("Nothing is left to review here")
+            if self.queue is Queue.NG and self._rejected is not None:
+                told = self.tr("Of {of} good parts {count} were called NG: {interval}")
+                shown = interval_text(self._rejected)
+                text += "\n" + told.format(of=self._rejected.of, count=self._rejected.count, interval=shown)
             if self.bridge.records is None:
                 text = self.tr("This station keeps no record")
             elif self._is_reading:
@@ -304,16 +309,22 @@ class ReviewPage(Page):
         if part is None and self._marked:
             bundle_id = self._marked[-1][1].bundle_id
 
-        def look(connection: sqlite3.Connection) -> tuple[Reviewed, dict[Queue, int]]:
-            return reviewed(connection, bundle_id), {queue: count_waiting(connection, queue) for queue in queues}
+        # With every NG part reviewed it can be told how many of all good parts were rejected.
+        is_done = part is None and self.queue is Queue.NG
 
-        def answered(found: tuple[Reviewed, dict[Queue, int]]) -> None:
+        def look(connection: sqlite3.Connection) -> tuple[Reviewed, dict[Queue, int], Share | None]:
+            left = {queue: count_waiting(connection, queue) for queue in queues}
+            share = false_reject_share(connection, bundle_id) if is_done and not left[Queue.NG] else None
+            return reviewed(connection, bundle_id), left, share
+
+        def answered(found: tuple[Reviewed, dict[Queue, int], Share | None]) -> None:
             if asked == self._figures_asked and self._is_open:
-                seen, left = found
+                seen, left, self._rejected = found
                 self._left |= left
                 is_other = self._status is not None and self._status.bundle_id != bundle_id
                 self.figures.show_figures(seen, bundle_id if is_other else "")
                 self._show_tabs()
+                self._show_place()
                 if self.part is None and not self._is_reading and left.get(self.queue):
                     self._is_whole = False
                     self._ask_more()
