@@ -420,6 +420,16 @@ def test_an_engineers_mark_is_his(qtbot, open_page, records, filler, tmp_path):
     qtbot.waitUntil(lambda: marks_of(records) == [(ng, "bad", "engineer")])
 
 
+def test_a_question_after_the_end_does_no_harm(qtbot, open_page, records, filler):
+    ng = filler.add(records, Verdict.NG)
+    page = open_page()
+    shows(qtbot, page, ng)
+    page.screen.bridge.close()
+    touch(qtbot, page.marks[Mark.BAD])
+    touch(qtbot, page.tabs[Queue.CLOSE])
+    assert page.queue is Queue.CLOSE
+
+
 def test_leaving_and_coming_back_begins_anew(qtbot, open_page, records, filler):
     ids = [filler.add(records, Verdict.NG) for _ in range(2)][::-1]
     page = open_page()

@@ -19,7 +19,7 @@ from edge_app.pictures import read_picture
 from edge_app.record_regions import MOST_REGIONS, StoredRegion, read_regions, region_columns
 from edge_app.records import DATABASE, JudgedPart, Records
 from edge_app.records_schema import open_to_read
-from edge_app.reviewing import Queue, count_waiting, part_of, waiting
+from edge_app.reviewing import CLOSE_WITH_PICTURE, Queue, count_waiting, part_of, waiting
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 PICTURE = np.full((60, 80, 3), 90, np.uint8)
@@ -169,19 +169,21 @@ def test_close_calls_come_closest_first_and_those_with_a_picture_before_those_wi
 def test_the_queue_of_a_long_record_is_found_in_pieces(
     records: Records, reader: sqlite3.Connection, bundle: ModelBundle
 ) -> None:
+    add(records, bundle, 0.1)
     close = add(records, bundle, 0.49)
+    add(records, bundle, 0.1)
     add(records, bundle, 0.1)
     names = [row["name"] for row in reader.execute("PRAGMA table_info(parts)") if row["name"] != "part_id"]
     writer = sqlite3.connect(records.folder / DATABASE)
     with writer:
         writer.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)"
-            f" INSERT INTO parts ({', '.join(names)}) SELECT {', '.join(names)} FROM parts, n WHERE part_id = 2"
+            f" INSERT INTO parts ({', '.join(names)}) SELECT {', '.join(names)} FROM parts, n WHERE part_id = 4"
         )
     writer.close()
     found = [part.part_id for part in waiting(reader, Queue.CLOSE, 99)]
-    assert found[0] == 12002, "of equal ones the newest"
-    assert close in found
+    assert found[:3] == [close, 12004, 12003], "the closest of all, and of equal ones the newest"
+    assert len(found) == CLOSE_WITH_PICTURE + 2
 
 
 def test_regions_are_kept_with_the_size_of_their_frame(
