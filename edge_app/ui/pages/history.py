@@ -148,7 +148,7 @@ class HistoryPage(Page):
         self.choices[Every.SHIFT].setText(self.tr("Shift"))
         self.choices[Every.DAY].setText(self.tr("Day"))
         self.parts_button.setText(self.tr("Parts"))
-        self.export_button.setText(self.tr("Export"))
+        self.export_button.setText(self.tr("Export\nCSV"))
         self._show_choices()
         self._show_charts()
 
