@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_app.domain import Inspection, UInt8Array
 from edge_app.manifest import MODEL, Manifest
+from edge_app.record_regions import region_columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +78,7 @@ def row_of(part: JudgedPart) -> dict[str, Any]:
         "config_sha256": part.config_sha256,
         "trigger": storable(part.trigger),
         "serial": storable(part.serial),
+        **region_columns(inspection, part.image_rgb),
     }
 
 

@@ -1,6 +1,6 @@
 """The record of verdicts: one SQLite file, one writer, a row for every part, and pictures of those that matter.
 
-    <folder>/records.sqlite        every verdict, durable before anybody sees it, and the audit log
+    <folder>/records.sqlite        every verdict, durable before anybody sees it, people's marks, the audit log
     <folder>/records.audit-head    the newest entry of the audit log, see `audit`
     <folder>/pictures/2026-01-31/  pictures of parts that were not GOOD, and of some that were, see `record_pictures`
     <folder>/records.lock          held by the one program that writes here
@@ -24,6 +24,7 @@ from typing import Any
 from edge_app import retention
 from edge_app.audit import Break, verify_audit
 from edge_app.domain import Verdict, utc_now
+from edge_app.marks import Mark, Who, insert_mark
 from edge_app.record_file import RecordFile, next_part_id
 from edge_app.record_pictures import Kept
 from edge_app.record_rows import JudgedPart, insert_parts, row_of, storable
@@ -110,6 +111,15 @@ class Records:
             RecordsError: it could not be written.
         """
         self.audit(kind, "", text)
+
+    def mark(self, part_id: int, mark: Mark, who: Who) -> None:
+        """Record what somebody said of a part; durable when this returns.
+
+        Raises:
+            RecordsError: it could not be written, or there is no such part.
+        """
+        with self._guard, self._file.faults():
+            self._file.despite_damage(lambda: insert_mark(self._file.connection, part_id, mark, who, utc_now()))
 
     def last_audited(self, kind: str) -> dict[str, Any] | None:
         """The details of the newest entry of a kind; None where there is none."""

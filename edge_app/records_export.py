@@ -19,14 +19,14 @@ from edge_app.errors import RecordsError
 from edge_app.results import escape
 
 _NUMBERS = {
-    "int64": ("part_id", "frame_id", "bundle_sequence", "picture_bytes"),
+    "int64": ("part_id", "frame_id", "bundle_sequence", "picture_bytes", "frame_width", "frame_height"),
     "float64": (
         "captured_monotonic_s", "score", "threshold", "preprocess_ms", "invoke_ms", "scoring_ms", "inspect_ms",
         "latency_ms",
     ),
 }  # fmt: skip
 _TYPE_OF = {name: kind for kind, names in _NUMBERS.items() for name in names}
-_JSON = ("camera_settings",)
+_JSON = ("camera_settings", "regions")
 _MOMENTS = ("captured_utc", "decided_utc", "picture_removed_utc")
 # Spreadsheets take these, typed on a Japanese keyboard, for what begins a formula too.
 _WIDE_FORMULA = ("＝", "＋", "－", "＠")  # noqa: RUF001
@@ -172,5 +172,5 @@ def _csv_field(value: object) -> str:
 
 
 def _csv_json(value: str) -> str:
-    # JSON has escapes of its own, and a brace begins no formula.
-    return value if value.startswith("{") else _csv_field(value)
+    # JSON has escapes of its own, and no bracket begins a formula.
+    return value if value.startswith(("{", "[")) else _csv_field(value)

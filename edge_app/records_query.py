@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_app.errors import RecordsError
-from edge_app.records_read import Filter, chunks, count, newest, span_of
+from edge_app.records_read import Filter, chunks, columns_of, count, newest, span_of
 from edge_app.records_schema import DATABASE, open_to_read
 from edge_app.records_verify import verify
 from edge_app.results import escape
@@ -93,8 +93,8 @@ def command_export(arguments: argparse.Namespace) -> int:
         total = count(connection, wanted, span)
         total = total if arguments.limit is None else min(total, arguments.limit)
         with tqdm(total=total, unit=" parts", file=sys.stderr, mininterval=0.5) as bar:
-            columns = [row["name"] for row in connection.execute("PRAGMA table_info(parts)")]
-            parts = export_table(arguments.out, writer, columns, chunks(connection, wanted, span, total), bar.update)
+            rows = chunks(connection, wanted, span, total)
+            parts = export_table(arguments.out, writer, columns_of(connection), rows, bar.update)
     print(f"{parts} parts: {arguments.out}")
     return 0
 
@@ -155,6 +155,8 @@ def _line(row: dict[str, Any]) -> str:
     if row["score"] is not None:
         fields.append(f"score {row['score']:.5f} threshold {row['threshold']:.5f}")
     fields += [escape(row[name]) for name in ("serial", "label", "reason", "detail") if row[name]]
+    if row["mark"]:
+        fields.append(f"marked {row['mark']}")
     return "  ".join(fields)
 
 

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from edge_app.marks import NEWEST_MARK
+
+# Every column of a part, and the newest mark of it.
+_EVERYTHING = f"*, {NEWEST_MARK} AS mark"
 # So many rows are in memory at a time, and so long a read holds up the station's WAL file.
 CHUNK_ROWS = 5000
 
@@ -17,6 +21,7 @@ class Filter:
 
     Attributes:
         verdicts: as the record writes them.
+        serial_begins: what the part's own number begins with.
         since_utc: decided then or later, ISO 8601 with microseconds.
         until_utc: decided before.
         camera: the camera's name, or its address.
@@ -26,6 +31,7 @@ class Filter:
     since_utc: str | None = None
     until_utc: str | None = None
     serial: str | None = None
+    serial_begins: str | None = None
     product: str | None = None
     camera: str | None = None
 
@@ -35,12 +41,15 @@ class Filter:
         if self.verdicts:
             marks = [f":verdict_{number}" for number in range(len(self.verdicts))]
             conditions.append(f"verdict IN ({', '.join(marks)})")
+            if "GOOD" not in self.verdicts:
+                conditions.append("verdict != 'GOOD'")  # says to SQLite that the index of such parts will do
             values |= {mark[1:]: verdict for mark, verdict in zip(marks, self.verdicts, strict=True)}
         for name, value, condition in (
             ("since", self.since_utc, "decided_utc >= :since"),
             ("until", self.until_utc, "decided_utc < :until"),
             # The second half lets the index serve, which leaves out parts without a number.
             ("serial", self.serial, "serial = :serial AND serial != ''"),
+            ("begin", self.serial_begins, "serial >= :begin AND serial < :begin || char(0x10FFFF) AND serial != ''"),
             ("product", self.product, "product = :product"),
             ("camera", self.camera, ":camera IN (camera, source)"),
         ):
@@ -76,11 +85,17 @@ def span_of(connection: sqlite3.Connection, wanted: Filter) -> Span:
     return Span(found[0] or 0, found[1] or 0)
 
 
+def columns_of(connection: sqlite3.Connection) -> list[str]:
+    """The names of what `newest` and `chunks` give of each part, in their order."""
+    return [row["name"] for row in connection.execute("PRAGMA table_info(parts)")] + ["mark"]
+
+
 def newest(connection: sqlite3.Connection, wanted: Filter, limit: int) -> list[dict[str, Any]]:
     """The last `limit` parts that pass, newest first, in the order in which they were recorded."""
     span, (clause, values) = span_of(connection, wanted), wanted.clause()
     statement = (
-        f"SELECT * FROM parts WHERE {clause} AND part_id BETWEEN :first AND :last ORDER BY part_id DESC LIMIT :n"
+        f"SELECT {_EVERYTHING} FROM parts WHERE {clause}"
+        " AND part_id BETWEEN :first AND :last ORDER BY part_id DESC LIMIT :n"
     )
     return [
         dict(row)
@@ -105,7 +120,9 @@ def chunks(connection: sqlite3.Connection, wanted: Filter, span: Span, limit: in
         limit: number of parts in all.
     """
     clause, values = wanted.clause()
-    statement = f"SELECT * FROM parts WHERE {clause} AND part_id BETWEEN :next AND :last ORDER BY part_id LIMIT :n"
+    statement = (
+        f"SELECT {_EVERYTHING} FROM parts WHERE {clause} AND part_id BETWEEN :next AND :last ORDER BY part_id LIMIT :n"
+    )
     next_id = span.first_id
     while limit > 0:
         here = {"next": next_id, "last": span.last_id, "n": min(CHUNK_ROWS, limit)}

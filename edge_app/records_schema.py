@@ -76,8 +76,30 @@ _SCHEMA_2: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     "CREATE INDEX pictures_removed ON parts (verdict = 'GOOD', part_id) WHERE picture_removed_utc IS NOT NULL",
 )
 
+_SCHEMA_3 = (
+    # What `record_regions` writes; NULL sizes where there was no picture.
+    "ALTER TABLE parts ADD COLUMN regions TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE parts ADD COLUMN frame_width INTEGER",
+    "ALTER TABLE parts ADD COLUMN frame_height INTEGER",
+    # What people said of a part; the newest counts, 'none' takes the one before it back.
+    """CREATE TABLE marks (
+    mark_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    part_id INTEGER NOT NULL,
+    mark TEXT NOT NULL CHECK (mark IN ('bad', 'good', 'unsure', 'none')),
+    who TEXT NOT NULL CHECK (who IN ('operator', 'engineer')),
+    utc TEXT NOT NULL
+)""",
+    "CREATE INDEX marks_by_part ON marks (part_id, mark_id)",
+    "CREATE TRIGGER marks_stay BEFORE DELETE ON marks BEGIN SELECT RAISE(ABORT, 'marks are never deleted'); END",
+    "CREATE TRIGGER marks_hold BEFORE UPDATE ON marks BEGIN SELECT RAISE(ABORT, 'marks are never changed'); END",
+    # So that the share of each verdict in some hours is counted without a look at the rows.
+    "DROP INDEX parts_by_time",
+    "CREATE INDEX parts_by_time ON parts (decided_utc, verdict)",
+    "CREATE INDEX parts_not_good ON parts (verdict, part_id) WHERE verdict != 'GOOD'",
+)
+
 # The step at place n makes schema n + 1 of schema n.
-_STEPS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] = (_SCHEMA_1, _SCHEMA_2)
+_STEPS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
 SCHEMA_VERSION = len(_STEPS)
 
 

@@ -111,7 +111,8 @@ class StationBridge(QObject):
             done: called with what it gave.
             failed: called with one sentence where it raised; without it the log alone says so.
         """
-        self._questions.submit(self._work, work, done, failed)
+        with contextlib.suppress(RuntimeError):  # closed already: nobody waits for an answer any more
+            self._questions.submit(self._work, work, done, failed)
 
     def read(
         self,

@@ -16,6 +16,7 @@ from pathlib import Path
 from edge_app.bundle import read_bundle
 from edge_app.domain import Frame, Inspection, utc_now
 from edge_app.inspector import Inspector
+from edge_app.marks import Mark
 from edge_app.pictures import decode_picture
 from edge_app.record_pictures import PICTURES
 from edge_app.records import DATABASE, JudgedPart, Records
@@ -55,6 +56,9 @@ def write_for_ever(acknowledge: int) -> None:
         while left:
             for part_id in records.append(left):
                 os.write(acknowledge, f"{part_id} {left.pop(0).inspection.verdict.value}\n".encode())
+                if part_id % 3 == 0:
+                    records.mark(part_id, Mark.BAD, "operator")
+                    os.write(acknowledge, f"{part_id} marked\n".encode())
         records.audit("recipe", "test", f"after part {part_id}")
         os.write(acknowledge, f"{part_id} audited\n".encode())
         records.tidy()
@@ -76,6 +80,7 @@ inspections = judged()
 chance = random.Random(5)
 acknowledged: dict[int, str] = {}
 audited: set[str] = set()
+marked: set[int] = set()
 for _ in range(rounds):
     read_end, write_end = os.pipe()
     child = os.fork()
@@ -99,6 +104,9 @@ for _ in range(rounds):
         if verdict == "audited":
             audited.add(f"after part {number}")
             continue
+        if verdict == "marked":
+            marked.add(int(number))
+            continue
         assert int(number) not in acknowledged, f"number {number} was given twice"
         acknowledged[int(number)] = verdict
 
@@ -107,6 +115,7 @@ for _ in range(rounds):
     rows = dict(connection.execute("SELECT part_id, verdict FROM parts"))
     assert all(rows[number] == verdict for number, verdict in acknowledged.items())
     assert audited <= {row[0] for row in connection.execute("SELECT text FROM audit")}
+    assert marked <= {row[0] for row in connection.execute("SELECT part_id FROM marks WHERE mark = 'bad'")}
     check_pictures(connection)
     connection.close()
 
@@ -121,4 +130,6 @@ claimed = check_pictures(connection)
 connection.close()
 assert claimed == {path.relative_to(folder).as_posix() for path in (folder / PICTURES).glob("*/*")}
 assert not list(folder.glob("*damaged*"))
-print(f"{len(acknowledged)} rows and {len(audited)} entries acknowledged, {removed} pictures removed")
+print(
+    f"{len(acknowledged)} rows and {len(audited)} entries acknowledged, {removed} pictures removed, {len(marked)} marks"
+)

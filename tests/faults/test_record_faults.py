@@ -17,6 +17,7 @@ from stations import RunningStation
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Inspection, Reason, Verdict, utc_now
 from edge_app.errors import RecordsError
+from edge_app.marks import Mark
 from edge_app.record_pictures import PICTURES
 from edge_app.records import JudgedPart, Records
 from edge_app.records_export import export_table, table_writer
@@ -112,7 +113,7 @@ def test_below_the_limit_of_free_disk_good_pictures_go_first_then_there_is_an_al
     bundle: ModelBundle, small_disk: Path
 ) -> None:
     records = Records(small_disk, keep_good_share=1.0, limits=Limits(least_free_mib=2))
-    fill(records, bundle, [Verdict.GOOD, Verdict.NG] * 20)  # 1.2 MiB of pictures
+    fill(records, bundle, [Verdict.GOOD, Verdict.NG] * 18)  # 1.1 MiB of pictures
     assert records.tidy().removed == 0
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(free_bytes(small_disk) - 2 * 2**20 + 200_000))
@@ -130,7 +131,7 @@ def test_below_the_limit_of_free_disk_good_pictures_go_first_then_there_is_an_al
         pass
     assert "MiB are free on the disk of the record, 2 should be" in done.alarm
     assert records.notice == done.alarm
-    assert len(records.recent(100)) == 40
+    assert len(records.recent(100)) == 36
     assert files(small_disk) == {row["picture"] for row in records.recent(100) if row["verdict"] == "NG"}
     fill(records, bundle, [Verdict.NG])  # an alarm alone stops nothing
     ballast.unlink()
@@ -153,6 +154,30 @@ def test_a_disk_full_to_the_brim_is_tidied_all_the_same(bundle: ModelBundle, sma
     rows = records.recent(100)
     assert files(small_disk) == {row["picture"] for row in rows if row["picture_removed_utc"] is None}
     fill(records, bundle, [Verdict.GOOD])
+    records.close()
+
+
+def test_a_mark_that_a_full_disk_does_not_take_is_told_and_the_marks_before_it_stay(
+    bundle: ModelBundle, small_disk: Path
+) -> None:
+    records = Records(small_disk)
+    fill(records, bundle, [Verdict.NG] * 3)
+    records.mark(1, Mark.BAD, "operator")
+    records.close()
+    records = Records(small_disk)
+    brim(small_disk)
+
+    def mark_on() -> None:
+        for _ in range(2000):  # what the write-ahead log has room for, it takes
+            records.mark(2, Mark.GOOD, "operator")
+
+    with pytest.raises(RecordsError, match="free some space"):
+        mark_on()
+    connection = open_to_read(small_disk)
+    marks = [tuple(row) for row in connection.execute("SELECT part_id, mark FROM marks ORDER BY mark_id")]
+    connection.close()
+    assert marks[0] == (1, "bad")
+    assert set(marks[1:]) <= {(2, "good")}
     records.close()
 
 
@@ -249,7 +274,8 @@ def test_kill_9_in_mid_write_loses_no_acknowledged_row(demo_bundle_path: Path, t
             timeout=100,
         )
     assert done.returncode == 0, done.stderr
-    rows, entries, removed = (int(word) for word in done.stdout.split() if word.isdecimal())
+    rows, entries, removed, marks = (int(word) for word in done.stdout.split() if word.isdecimal())
     assert rows > 500
     assert entries > 100
     assert removed > 50
+    assert marks > 50

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Frame, Inspection, Reason, UInt8Array, Verdict, utc_now
 from edge_app.errors import RecordsError
 from edge_app.inspector import Inspector
+from edge_app.marks import Mark
 from edge_app.pictures import decode_picture, read_picture
 from edge_app.record_pictures import PICTURES
 from edge_app.records import DATABASE, JudgedPart, Records
@@ -470,6 +472,49 @@ def first_release(tmp_path: Path) -> Path:
     return folder
 
 
+# What the second release added, as its records have it.
+SCHEMA_2 = """
+ALTER TABLE parts ADD COLUMN serial TEXT NOT NULL DEFAULT '';
+ALTER TABLE parts ADD COLUMN trigger TEXT NOT NULL DEFAULT '';
+ALTER TABLE parts ADD COLUMN camera TEXT NOT NULL DEFAULT '';
+ALTER TABLE parts ADD COLUMN camera_settings TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE parts ADD COLUMN config_sha256 TEXT NOT NULL DEFAULT '';
+ALTER TABLE parts ADD COLUMN picture_sha256 TEXT;
+ALTER TABLE parts ADD COLUMN picture_bytes INTEGER;
+ALTER TABLE parts ADD COLUMN heatmap TEXT;
+ALTER TABLE parts ADD COLUMN picture_removed_utc TEXT;
+ALTER TABLE parts ADD COLUMN audit_head TEXT NOT NULL DEFAULT '';
+CREATE TABLE audit (
+    entry_id INTEGER PRIMARY KEY, utc TEXT NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL, text TEXT NOT NULL,
+    details TEXT NOT NULL, previous_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL
+);
+DROP TABLE events;
+CREATE TABLE days (part_id INTEGER PRIMARY KEY, day TEXT NOT NULL);
+INSERT INTO days SELECT min(part_id), substr(decided_utc, 1, 10) FROM parts GROUP BY 2;
+CREATE TRIGGER a_day_begins AFTER INSERT ON parts
+    WHEN substr(new.decided_utc, 1, 10) IS NOT (SELECT day FROM days ORDER BY part_id DESC LIMIT 1)
+    BEGIN INSERT INTO days VALUES (new.part_id, substr(new.decided_utc, 1, 10)); END;
+CREATE INDEX parts_by_time ON parts (decided_utc);
+CREATE INDEX parts_by_serial ON parts (serial) WHERE serial != '';
+CREATE INDEX pictures_kept ON parts (verdict = 'GOOD', part_id, decided_utc, picture_bytes)
+    WHERE picture IS NOT NULL AND picture_removed_utc IS NULL;
+CREATE INDEX pictures_removed ON parts (verdict = 'GOOD', part_id) WHERE picture_removed_utc IS NOT NULL;
+PRAGMA user_version = 2;
+"""
+
+
+@pytest.fixture
+def second_release(tmp_path: Path, first_release: Path) -> Path:
+    """The same folder with a record of schema 2."""
+    folder = tmp_path / "older"
+    shutil.copytree(first_release, folder)
+    connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
+    connection.executescript(f"BEGIN; {SCHEMA_2} COMMIT;")
+    connection.execute("UPDATE parts SET serial = 'SN-7', label = '検査' WHERE part_id = 7")
+    connection.close()
+    return folder
+
+
 def rows_of(folder: Path) -> list[dict[str, Any]]:
     connection = sqlite3.connect(folder / DATABASE)
     connection.row_factory = sqlite3.Row
@@ -510,6 +555,26 @@ def test_a_record_of_the_first_release_is_brought_up_to_date_with_every_row(
     assert structure_of(first_release) == structure_of(tmp_path / "new")
 
 
+def test_a_record_of_the_second_release_is_brought_up_to_date_with_every_row(
+    tmp_path: Path, second_release: Path, bundle: ModelBundle, judged: Any
+) -> None:
+    before = rows_of(second_release)
+    records = Records(second_release)
+    assert [{name: row[name] for name in before[0]} for row in rows_of(second_release)] == before
+    assert {(row["regions"], row["frame_width"], row["frame_height"]) for row in records.recent(30)} == {
+        ("[]", None, None)
+    }
+    image, inspection = judged[Verdict.NG]
+    assert append(records, bundle, inspection, image) == 31
+    row = records.recent(1)[0]
+    assert (row["frame_height"], row["frame_width"]) == image.shape[:2]
+    assert len(json.loads(row["regions"])) == len(inspection.regions) > 0
+    records.mark(7, Mark.BAD, "operator")
+    records.close()
+    Records(tmp_path / "new").close()
+    assert structure_of(second_release) == structure_of(tmp_path / "new")
+
+
 KILLED_IN_MIGRATION = """
 import os, shutil, signal, sqlite3, sys
 from edge_app.records_schema import DATABASE, bring_up_to_date
@@ -530,7 +595,7 @@ for step in range(1, 100):
         Dying.left = step
         connection = sqlite3.connect(f"{folder}/{DATABASE}", isolation_level=None, factory=Dying)
         connection.execute("PRAGMA cache_size = 1")  # what does not fit into memory goes to the file before the end
-        bring_up_to_date(connection, 1)
+        bring_up_to_date(connection, int(sys.argv[3]))
         connection.close()
         os._exit(0)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -540,12 +605,16 @@ for step in range(1, 100):
 """
 
 
-def test_a_record_killed_in_mid_migration_is_old_or_new(tmp_path: Path, first_release: Path) -> None:
-    before, old_structure = rows_of(first_release), structure_of(first_release)
-    command = [sys.executable, "-c", KILLED_IN_MIGRATION, str(first_release), str(tmp_path)]
+@pytest.mark.parametrize(("release", "least"), [(1, 30), (2, 10)])
+def test_a_record_killed_in_mid_migration_is_old_or_new(
+    tmp_path: Path, first_release: Path, second_release: Path, release: int, least: int
+) -> None:
+    old = {1: first_release, 2: second_release}[release]
+    before, old_structure = rows_of(old), structure_of(old)
+    command = [sys.executable, "-c", KILLED_IN_MIGRATION, str(old), str(tmp_path), str(release)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     ends = [tuple(map(int, line.split())) for line in said.splitlines()]
-    assert len(ends) > 20, "a kill before every statement"
+    assert len(ends) > least, "a kill before every statement"
     assert [ended for _, ended in ends] == [-signal.SIGKILL] * (len(ends) - 1) + [0]
     for step, ended in ends:
         folder = tmp_path / str(step)
@@ -553,8 +622,8 @@ def test_a_record_killed_in_mid_migration_is_old_or_new(tmp_path: Path, first_re
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
-        assert version == (SCHEMA_VERSION if ended == 0 else 1)
-        if version == 1:
+        assert version == (SCHEMA_VERSION if ended == 0 else release)
+        if ended != 0:
             assert rows_of(folder) == before
             assert structure_of(folder) == old_structure
         records = Records(folder)

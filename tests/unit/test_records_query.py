@@ -20,6 +20,7 @@ from stations import RunningStation, golden_picture
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Inspection, Reason, Verdict
 from edge_app.errors import RecordsError
+from edge_app.marks import Mark
 from edge_app.records import DATABASE, JudgedPart, Records
 from edge_app.records_export import CsvWriter, export_table, table_writer
 from edge_app.records_query import add_parser
@@ -94,6 +95,8 @@ def folder(tmp_path: Path, bundle: ModelBundle) -> Path:
     append(records, bundle, Verdict.GOOD, 3, label='=HYPERLINK("x")', serial="SN-1", source="camera:1")
     append(records, bundle, Verdict.NG, 4, label="caf\udce9", serial="-SN", captured_monotonic_s=None)
     append(records, bundle, Verdict.GOOD, 5, label="＝1+1", product="nut")  # noqa: RUF001
+    for part_id, mark in ((2, Mark.GOOD), (2, Mark.BAD), (3, Mark.UNSURE), (3, Mark.NONE)):
+        records.mark(part_id, mark, "operator")
     records.close()
     return folder
 
@@ -128,7 +131,8 @@ def test_only_what_is_asked_for_comes_newest_first(
 
 
 def test_a_line_says_what_a_person_needs_and_stays_one_line(run: Run, folder: Path) -> None:
-    lines = run("query", folder, "--limit", "4").splitlines()
+    lines = run("query", folder, "--limit", "5").splitlines()
+    assert lines[4].endswith("SN-2  part  marked bad")
     assert (
         lines[1]
         == "       5  2026-03-02T12:00:00.000  NG          score 0.90000 threshold 0.50000  \\x2dSN  caf\\\\udce9"
@@ -160,10 +164,12 @@ def test_a_csv_is_rfc_4180_and_gives_every_value_back(run: Run, folder: Path, tm
             if value is None:
                 assert row[name] == ""
             elif isinstance(value, str):
-                assert (row[name] if name == "camera_settings" else unescape(row[name])) == value
+                assert (row[name] if name in ("camera_settings", "regions") else unescape(row[name])) == value
             else:
                 assert type(value)(row[name]) == value
     assert json.loads(rows[1]["camera_settings"]) == {"gain": "2"}
+    assert [row["regions"] for row in rows] == ["[]"] * 6
+    assert [row["mark"] for row in rows] == ["", "bad", "", "", "", ""]
     fields = [field for row in rows for name, field in row.items() if name not in ("score", "threshold")]
     assert not [field for field in fields if field[:1] in ("=", "+", "-", "@", "\t", "\r", "＝")]  # noqa: RUF001
 

@@ -6,10 +6,14 @@ from PyQt5.QtCore import QCoreApplication
 
 from edge_app.ui.page import PageEntry
 from edge_app.ui.pages.batch import BatchPage
+from edge_app.ui.pages.history import HistoryPage
 from edge_app.ui.pages.models import ModelsPage
+from edge_app.ui.pages.review import ReviewPage
 from edge_app.ui.pages.teach import TeachPage
 
 PAGES: tuple[PageEntry, ...] = (
+    PageEntry("review", lambda: title("review"), False, ReviewPage),
+    PageEntry("history", lambda: title("history"), False, HistoryPage),
     PageEntry("batch", lambda: title("batch"), False, BatchPage),
     PageEntry("teach", lambda: title("teach"), True, TeachPage),
     PageEntry("models", lambda: title("models"), True, ModelsPage),
