@@ -24,6 +24,8 @@ from edge_app.config import CameraConfig, StationConfig, check_config, read_conf
 from edge_app.control import Command, ControlServer, default_path
 from edge_app.control_http import HttpControl
 from edge_app.errors import ConfigError
+from edge_app.limited import LimitedSlot
+from edge_app.limits import KeptLimits, limits_path
 from edge_app.mailbox import Policy
 from edge_app.records import Records
 from edge_app.rejects import outputs_of
@@ -110,8 +112,10 @@ class _Build:
             if (which := (camera.bundle, camera.product)) not in slots:
                 slots[which] = self._slot(camera, pool)
                 self.stack.callback(slots[which].close)
-        bundles = {slot.inspector().bundle.manifest.product for slot in slots.values()}
-        folder = config.records_dir or state_folder() / "+".join(sorted(bundles))
+        products = {which: slot.inspector().bundle.manifest.product for which, slot in slots.items()}
+        folder = config.records_dir or state_folder() / "+".join(sorted(set(products.values())))
+        kept = {product: KeptLimits(limits_path(folder, product), product) for product in products.values()}
+        slots = {which: LimitedSlot(slot, kept[products[which]]) for which, slot in slots.items()}
         records = Records(folder, keep_good_share=config.keep_good_share, limits=config.retention.limits)
         self.stack.callback(records.close)
         outputs = outputs_of(config.reject)

@@ -23,6 +23,7 @@ from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, MissedPart, Re
 from edge_app.errors import CameraError, RecordsError
 from edge_app.health import FrameGuard
 from edge_app.inspector import no_verdict
+from edge_app.limits import display_range
 from edge_app.mailbox import Mailbox, Policy
 from edge_app.records import Records
 from edge_app.rejects import RejectOutput
@@ -132,6 +133,11 @@ class Station:
         """Where its verdicts are written."""
         return self._records
 
+    @property
+    def slot(self) -> ModelSlot:
+        """What gives the model for each part."""
+        return self._slot
+
     def start(self) -> bool:
         """Judge parts until `stop`, the end of the source or a fault. False when it runs already or is closed."""
         return self._begin(Event.START) is Answer.ACCEPTED
@@ -217,7 +223,7 @@ class Station:
             dropped=capture.dropped,
             product=manifest.product,
             bundle_id=manifest.bundle_id,
-            threshold=manifest.thresholds.image,
+            threshold=judge.limits.image,
             device=judge.device,
             counters=counters,
             latency_median_ms=float(np.median(latencies_ms)),
@@ -394,7 +400,7 @@ class Station:
             inspection=inspection,
             decided_utc=utc_now(),
             latency_ms=_since_ms(captured_s),
-            display_range=one.judge.bundle.manifest.display_range,
+            display_range=display_range(one.judge.bundle.manifest, inspection.threshold),
             camera=self.recipe.name,
             serial=one.part.serial,
             trigger=one.part.trigger,
@@ -413,6 +419,7 @@ def _missed(judge: Judge, part: Frame | MissedPart, reason: Reason, detail: str)
         reason,
         detail,
         captured_utc=part.captured_utc,
+        threshold=judge.limits.image,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from edge_app.errors import ConfigError, did_you_mean
 from edge_app.records import Records
+from edge_app.slot import ModelSlot
 from edge_app.states import Counters, State, StationStatus
 from edge_app.station import Station
 from edge_app.triggers import Answer
@@ -32,6 +33,11 @@ class Stations:
     def records(self) -> Records | None:
         """Where all write their verdicts."""
         return self.each[0].records
+
+    @property
+    def slot(self) -> ModelSlot:
+        """What gives the first one's model."""
+        return self.each[0].slot
 
     def start(self) -> bool:
         """Start all that do not run; False when none did."""
