@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_app.bundle import ModelBundle
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
-from edge_app.errors import KensaError
+from edge_app.errors import ConfigError, KensaError
 from edge_app.limits import KeptLimits, Limits
 from edge_app.records import Records
 from edge_app.slot import Judge, ModelSlot
@@ -119,17 +119,18 @@ class LimitedSlot:
             bundle, Limits.own(bundle.manifest.thresholds), active, trouble, kept.stale_for(bundle.manifest)
         )
 
-    def change(self, limits: Limits, reason: str, records: Records, who: str = "engineer") -> None:
+    def change(self, limits: Limits, reason: str, records: Records, bundle_id: str) -> None:
         """Judge by other limits from the next part on. It is audited first: nothing changes that is not written down.
 
         Args:
-            limits: for the bundle that judges.
-            reason: why, in a person's words.
+            limits: what is to count.
+            reason: why, in the engineer's words.
             records: whose audit log.
-            who: changes them.
+            bundle_id: of the bundle that they were chosen for.
 
         Raises:
-            ConfigError: they cannot be kept; the audit log says so, and those before count still.
+            ConfigError: another bundle judges by now, or they cannot be kept, and then the audit log says so; those
+                before count still.
             RecordsError: it cannot be audited; those before count still.
             ValueError: no reason.
         """
@@ -137,6 +138,11 @@ class LimitedSlot:
             raise ValueError("expected a reason for other limits, got none")
         with self._changing:
             now = self.now()
+            if now.bundle.bundle_id != bundle_id:
+                raise ConfigError(
+                    f"these limits were chosen for bundle {bundle_id}, and {now.bundle.bundle_id} judges by now;"
+                    " choose them anew"
+                )
             manifest = now.bundle.manifest
             details = {
                 "product": manifest.product,
@@ -144,7 +150,7 @@ class LimitedSlot:
                 "old": None if now.active is None else _plain(now.active),
                 "new": _plain(limits),
             }
-            records.audit("threshold", who, reason, details)
+            records.audit("threshold", "engineer", reason, details)
             try:
                 self._kept.keep(manifest, limits)
             except KensaError as error:

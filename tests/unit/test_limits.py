@@ -233,7 +233,7 @@ def test_a_change_is_audited_and_counts_for_the_next_part(bundle, tmp_path):
     slot = LimitedSlot(FixedSlot(bundle), KeptLimits(tmp_path / "demo.json", "demo"))
     judge, frame = slot.inspector(), picture(bundle, Verdict.GOOD)
     assert judge.inspect(frame).verdict is Verdict.GOOD
-    slot.change(Limits.moved(bundle.manifest.thresholds, 3.0, 2.0), "an escape was found", records)
+    slot.change(Limits.moved(bundle.manifest.thresholds, 3.0, 2.0), "an escape was found", records, bundle.bundle_id)
     assert judge.inspect(frame).verdict is Verdict.NG
     assert judge.limits == slot.now().active
     own = bundle.manifest.thresholds.image
@@ -244,7 +244,7 @@ def test_a_change_is_audited_and_counts_for_the_next_part(bundle, tmp_path):
         "new": {"image": 3.0, "uncertain": 2.0},
     }
     with pytest.raises(ValueError, match="reason"):
-        slot.change(Limits.own(bundle.manifest.thresholds), "  ", records)
+        slot.change(Limits.own(bundle.manifest.thresholds), "  ", records, bundle.bundle_id)
     records.close()
 
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_audited_does_not_count(bundle, tmp_path):
     records.close()
     slot = LimitedSlot(FixedSlot(bundle), KeptLimits(tmp_path / "demo.json", "demo"))
     with pytest.raises(RecordsError):
-        slot.change(Limits.moved(bundle.manifest.thresholds, 3.0), "trial", records)
+        slot.change(Limits.moved(bundle.manifest.thresholds, 3.0), "trial", records, bundle.bundle_id)
     assert slot.now().active == slot.now().own
     assert not (tmp_path / "demo.json").exists()
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_kept_does_not_count_and_the_audit_log_says_so(bundle, tm
     slot = LimitedSlot(FixedSlot(bundle), KeptLimits(tmp_path / "state" / "demo.json", "demo"))
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(ConfigError, match="cannot be kept"):
-        slot.change(Limits.moved(bundle.manifest.thresholds, 3.0), "trial", records)
+        slot.change(Limits.moved(bundle.manifest.thresholds, 3.0), "trial", records, bundle.bundle_id)
     assert slot.now().active == slot.now().own
     last = records.last_audited("threshold")
     assert last["old"] == last["new"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from PyQt5.QtCore import QCoreApplication
 
 from edge_app.ui.page import PageEntry
+from edge_app.ui.pages.tuning import TuningPage
 
-PAGES: tuple[PageEntry, ...] = ()
+PAGES: tuple[PageEntry, ...] = (PageEntry("tuning", lambda: title("tuning"), True, TuningPage),)
 
 
 def title(name: str) -> str:
