@@ -273,14 +273,16 @@ class ScorePlot(QWidget):
             draw_fitted(
                 painter, inside, text, tone.ink, self._metrics.body, SMALLEST_PX, bold=True, align=int(Qt.AlignCenter)
             )
-            if line == self.grabbed:
-                self._draw_value(painter, room, x, words.figure(score), tone)
+        if self.grabbed:
+            self._draw_value(painter, room)
 
-    def _draw_value(self, painter: QPainter, room: QRect, x: float, text: str, tone: theme.Tone) -> None:
-        """Large, and beside the finger that hides the grip."""
-        m = self._metrics
+    def _draw_value(self, painter: QPainter, room: QRect) -> None:
+        """The value of the line that is dragged, large, and beside the finger that hides its grip."""
+        m, is_threshold = self._metrics, self.grabbed == THRESHOLD
+        score, tone = (self._image, theme.BUTTON_ON) if is_threshold else (self._uncertain, theme.NO_VERDICT)
+        x, text = self.x_of(score), words.figure(score)
         width, height, away = m.mm(24), m.mm(9), m.mm(9)
-        left = x - away - width if x - away - width > room.left() else x + away
+        left = x + away if x + away + width < room.right() else x - away - width
         box = QRect(round(left), room.top() + m.mm(4), width, height)
         painter.setPen(Qt.NoPen)
         painter.setBrush(QColor(tone.ground))

@@ -162,7 +162,7 @@ class LimitStepper(QWidget):
     def __init__(self, mark: str) -> None:
         super().__init__()
         self.less, self.more = TouchButton("\u2212", role="large"), TouchButton("+", role="large")
-        self.name = FitText("small", align=int(Qt.AlignCenter), ink=theme.TEXT_ON_PAGE.ink)
+        self.name = FitText("small", wrap=True, align=int(Qt.AlignCenter), ink=theme.TEXT_ON_PAGE.ink)
         self.value = FitText("large", bold=True, align=int(Qt.AlignCenter))
         self._mark = QWidget()
         self._mark.setStyleSheet(f"background: {mark};")
@@ -188,6 +188,7 @@ class LimitStepper(QWidget):
         for label in (self.name, self.value):
             label.apply_metrics(metrics)
             label.setMinimumWidth(metrics.mm(13))
+        self.name.setFixedHeight(round(2.5 * metrics.small))
         self._mark.setFixedHeight(max(3, metrics.mm(0.8)))
 
 
@@ -279,7 +280,11 @@ class ApplySheet(Sheet):
             done=self.tr("Take it"),
             on_done=self._typed,
         )
+        self.keyboard.destroyed.connect(self._keyboard_gone)
         self.keyboard.open()
+
+    def _keyboard_gone(self) -> None:
+        self.keyboard = None
 
     def _typed(self, reason: str) -> None:
         self.reasons[-1].setText(reason)

@@ -253,6 +253,7 @@ class TuningPage(Page):
         """Show everything; under the finger, only what moves with it."""
         now, draft, parts = self._now, self.draft, self.parts
         if now is None or draft is None:
+            self._enable(False)
             self._show_banner()
             return
         if not only_draft:
@@ -275,11 +276,14 @@ class TuningPage(Page):
         self.apply_button.setEnabled(can_change and (differs or bool(now.stale)))
         self.undo_button.setEnabled(can_change and ((differs and now.active is not None) or self._before is not None))
         self.own_button.setEnabled(can_change and draft != now.own)
-        self.plot.setEnabled(can_change)
-        for stepper in self.steppers.values():
-            stepper.less.setEnabled(can_change)
-            stepper.more.setEnabled(can_change)
+        self._enable(can_change)
         self._show_banner()
+
+    def _enable(self, can_change: bool) -> None:
+        for widget in (self.plot, *self.steppers.values()):
+            widget.setEnabled(can_change)
+        for button in () if can_change else (self.apply_button, self.undo_button, self.own_button):
+            button.setEnabled(False)
 
     def _message(self) -> str:
         if self.bridge.records is None:
