@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -231,6 +232,34 @@ def test_a_finger_takes_a_line_within_half_its_zone_and_nothing_beside_it(make_s
         qtbot.mouseRelease(plot, Qt.LeftButton, pos=on_line)
         touch(qtbot, page.undo_button)
         assert page.draft == own
+
+
+def test_what_was_left_without_being_applied_is_forgotten(make_station, good):
+    station = make_station()
+    station.judge(good)
+    page = station.open(parts=1)
+    own = page.draft
+    station.drag(THRESHOLD, own.image * 0.8)
+    station.screen.window.show_line()
+    assert station.open(parts=1).draft == own
+
+
+def test_what_takes_its_time_says_that_it_is_busy(make_station, qtbot, good, monkeypatch):
+    station = make_station()
+    station.judge(good)
+    page = station.open(parts=1)
+    station.drag(THRESHOLD, page.draft.image * 0.8)
+    disk, keep = threading.Event(), station.slot._kept.keep
+    monkeypatch.setattr(station.slot._kept, "keep", lambda *given: disk.wait(10) and keep(*given))
+    touch(qtbot, page.apply_button)
+    touch(qtbot, page.sheet.reasons[0])
+    touch(qtbot, page.sheet.apply)
+    assert not page._band.isVisible()
+    assert not page.apply_button.isEnabled()
+    qtbot.waitUntil(lambda: "being applied" in page.banner.text())
+    disk.set()
+    qtbot.waitUntil(lambda: not page._band.isVisible())
+    assert station.slot.now().active == page.draft
 
 
 def test_fine_steps(make_station, qtbot, good):

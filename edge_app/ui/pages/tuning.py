@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from PyQt5.QtCore import QTimer
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from edge_app.limited import LimitedSlot, LimitsNow
@@ -20,6 +21,7 @@ from edge_app.ui.tuning_panels import ApplySheet, FiguresPanel, LimitStepper, li
 # New parts come into the picture so often, and no part of a fast line can make it more often.
 _REFRESH_S = 3.0
 _FINE_STEPS = 400  # from one end of the axis to the other
+_SLOW_MS = 1000  # what takes longer says that it is busy
 
 
 class TuningPage(Page):
@@ -47,6 +49,8 @@ class TuningPage(Page):
         self._trouble = ""
         self._question, self._in_sight, self._busy = 0, False, False
         self._read_s, self._counters = 0.0, Counters()
+        self._slow_timer = QTimer(self, singleShot=True, interval=_SLOW_MS)
+        self._slow_timer.timeout.connect(self._show_banner)
         self._lay_out()
         self.retranslate()
         self.plot.moved.connect(self._move)
@@ -114,13 +118,15 @@ class TuningPage(Page):
         self._bottom.setSpacing(m.gap)
 
     def opened(self) -> None:
-        """Read the last parts."""
-        self._in_sight = True
+        """Begin with what is active, and read the last parts."""
+        self._in_sight, self._trouble = True, ""
         self._take_now()
+        if self._now is not None:
+            self._draw(self._now.active or self._now.own)
         self._read()
 
     def closed(self) -> None:
-        """What is asked now is for nobody; a draft that was not applied stays."""
+        """What was asked is for nobody now."""
         self._in_sight = False
         self._question += 1
 
@@ -173,6 +179,7 @@ class TuningPage(Page):
         if slot is None or records is None:
             return
         self._busy, self._trouble = True, ""
+        self._slow_timer.start()
         self._show()
         self.bridge.ask(
             lambda: slot.change(limits, reason, records, now.bundle.bundle_id),
@@ -296,7 +303,7 @@ class TuningPage(Page):
         now, text = self._now, self._trouble
         if self._slot is None:
             text = self.tr("The limits of this station cannot be changed here.")
-        elif self._busy:
+        elif self._busy and not self._slow_timer.isActive():
             text = self.tr("The limits are being applied …")
         elif not text and now is not None and now.trouble:
             text = self.tr("No part is judged: {why}").format(why=now.trouble)
