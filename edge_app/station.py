@@ -138,6 +138,11 @@ class Station:
         """What gives the model for each part."""
         return self._slot
 
+    @property
+    def slots(self) -> tuple[ModelSlot, ...]:
+        """The same, as of several stations."""
+        return (self._slot,)
+
     def start(self) -> bool:
         """Judge parts until `stop`, the end of the source or a fault. False when it runs already or is closed."""
         return self._begin(Event.START) is Answer.ACCEPTED

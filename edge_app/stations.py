@@ -35,9 +35,9 @@ class Stations:
         return self.each[0].records
 
     @property
-    def slot(self) -> ModelSlot:
-        """What gives the first one's model."""
-        return self.each[0].slot
+    def slots(self) -> tuple[ModelSlot, ...]:
+        """What gives their models, each once."""
+        return tuple(dict.fromkeys(station.slot for station in self.each))
 
     def start(self) -> bool:
         """Start all that do not run; False when none did."""

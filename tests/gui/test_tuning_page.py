@@ -11,6 +11,7 @@ from PyQt5 import sip
 from PyQt5.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication
+from stations import GivenSlot
 from test_looks import PANELS, Longer, clipped
 
 from edge_app.bundle import ModelBundle
@@ -23,7 +24,12 @@ from edge_app.records import Records
 from edge_app.records_schema import open_to_read
 from edge_app.roles import Roles
 from edge_app.slot import FixedSlot, InProcess
+from edge_app.station import Recipe
+from edge_app.station import Station as RealStation
+from edge_app.stations import Stations
+from edge_app.ui.bridge import StationBridge
 from edge_app.ui.keyboard import BACK, SHIFT, SPACE
+from edge_app.ui.main_window import MainWindow
 from edge_app.ui.pages.tuning import TuningPage
 from edge_app.ui.score_plot import THRESHOLD, UNCERTAIN
 from edge_app.ui.text import TouchButton
@@ -555,6 +561,53 @@ def test_targets_are_large_and_apart(make_station, qtbot, good, panel):
     # Ten keys of 15 mm are wider than a 7 inch panel: 12 mm there.
     check(page.sheet.keyboard, 15.0 if panel[0].width() > 1000 else 11.5)
     page.sheet.close()
+
+
+def test_of_several_models_the_engineer_chooses_one(qtbot, make_screen, bundle, tmp_path, good):
+    other = replace(bundle, manifest=bundle.manifest.model_copy(update={"bundle_id": OTHER, "product": "nuts"}))
+    records, lines = Records(tmp_path / "records"), [type(make_screen(start=False).line)(live=False) for _ in range(2)]
+    slots = [
+        LimitedSlot(GivenSlot(Inspector(one)), KeptLimits(tmp_path / f"{number}.json", one.manifest.product))
+        for number, one in enumerate((bundle, other))
+    ]
+    bridge = StationBridge(
+        lambda publish: Stations(
+            [
+                RealStation(
+                    open_source=line.open, slot=slot, records=records, publish=publish, recipe=Recipe(name=str(number))
+                )
+                for number, (line, slot) in enumerate(zip(lines, slots, strict=True))
+            ]
+        )
+    )
+    window = MainWindow(bridge, 149.0)
+    qtbot.addWidget(window)
+    window.resize(1280, 800)
+    window.show()
+    bridge.start()
+    for line in lines:
+        line.feed(good)
+    qtbot.waitUntil(lambda: bridge.station.status().counters.parts == 2)
+    window.open_page("tuning")
+    page = window.page
+    qtbot.waitUntil(lambda: page.parts is not None)
+    assert page.next_button.text().startswith("demo")
+    touch(qtbot, page.next_button)
+    qtbot.waitUntil(lambda: page.parts is not None and len(page.parts) == 1)
+    assert page.next_button.text().startswith("nuts")
+    for _ in range(3):
+        touch(qtbot, page.steppers[THRESHOLD].less)
+    moved = page.draft
+    touch(qtbot, page.apply_button)
+    touch(qtbot, page.sheet.reasons[0])
+    touch(qtbot, page.sheet.apply)
+    qtbot.waitUntil(lambda: slots[1].now().active == moved)
+    assert slots[0].now().active == slots[0].now().own
+    qtbot.waitUntil(lambda: not page._busy)
+    touch(qtbot, page.next_button)
+    assert page.draft == slots[0].now().own
+    bridge.close()
+    records.close()
 
 
 def test_limits_are_there_after_a_restart(make_station, bundle, good):

@@ -38,8 +38,9 @@ class TuningPage(Page):
 
     def __init__(self, bridge: StationBridge) -> None:
         super().__init__(bridge)
-        slot = bridge.station.slot
-        self._slot = slot if isinstance(slot, LimitedSlot) else None
+        # Of cameras that share a model one; of several models the engineer chooses.
+        self._slots = [slot for slot in bridge.station.slots if isinstance(slot, LimitedSlot)]
+        self._slot = self._slots[0] if self._slots else None
         self._now: LimitsNow | None = None
         self._before: Limits | None = None  # what counted before the last change
         self.draft: Limits | None = None
@@ -59,14 +60,15 @@ class TuningPage(Page):
         self.undo_button.clicked.connect(self.undo)
         self.own_button.clicked.connect(self.take_own)
         self.apply_button.clicked.connect(self.ask_to_apply)
+        self.next_button.clicked.connect(self.show_next)
         self._take_now()
 
     def _lay_out(self) -> None:
         self.plot, self.figures = ScorePlot(), FiguresPanel()
         self.banner = FitText("body", wrap=True, ink=theme.ATTENTION.ink)
-        self.apply_button = TouchButton(role="large")
+        self.apply_button, self.next_button = TouchButton(role="large"), TouchButton()
         self.undo_button, self.own_button = TouchButton(), TouchButton()
-        self.actions = [self.apply_button]
+        self.actions = [self.next_button, self.apply_button] if len(self._slots) > 1 else [self.apply_button]
         self.steppers = {
             "uncertain": LimitStepper(theme.NO_VERDICT.ground),
             THRESHOLD: LimitStepper(theme.BUTTON_ON.ground),
@@ -151,6 +153,15 @@ class TuningPage(Page):
         elif self._before is not None:
             self._draw(self._before)
 
+    def show_next(self) -> None:
+        """The limits of the next model, where there are several."""
+        if self._busy or self._slot is None:
+            return
+        self._slot = self._slots[(self._slots.index(self._slot) + 1) % len(self._slots)]
+        self._now, self._trouble = None, ""
+        self._take_now()
+        self._read()
+
     def take_own(self) -> None:
         """The bundle's own limits, to be applied like any others."""
         if self._now is not None and not self._busy:
@@ -206,6 +217,7 @@ class TuningPage(Page):
         if before == (now.bundle.bundle_id, now.active, now.trouble, now.stale):
             return False
         self._now = now
+        self.next_button.setText(f"{now.bundle.manifest.product} \u203a")
         if was is None or was.bundle.bundle_id != now.bundle.bundle_id:
             self.parts, self._before = None, None
         self._draw(now.active or now.own)
