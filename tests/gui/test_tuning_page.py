@@ -268,6 +268,50 @@ def test_what_takes_its_time_says_that_it_is_busy(make_station, qtbot, good, mon
     assert station.slot.now().active == page.draft
 
 
+def test_a_status_between_a_change_and_its_answer_does_no_harm(make_station, qtbot, good):
+    station = make_station()
+    station.judge(good)
+    page = station.open(parts=1)
+    was = station.slot.now()
+    page._busy = True
+    page._show()
+    assert not page.plot.isEnabled()
+    station.slot.change(Limits(5.0, 4.0), "A trial", station.records, was.bundle.bundle_id)
+    station.screen.bridge.poll()
+    assert page.draft.image == 5.0
+    page._applied(was)
+    assert page.plot.isEnabled()
+    touch(qtbot, page.undo_button)
+    assert page.draft == was.active
+
+
+def test_why_nothing_was_applied_stays_when_new_parts_come(make_station, qtbot, good):
+    station = make_station()
+    station.judge(good)
+    page = station.open(parts=1)
+    page._refused("the disk is full")
+    page._read()
+    station.judge(good)
+    qtbot.waitUntil(lambda: len(page.parts) == 2, timeout=6000)
+    assert page.banner.text() == "the disk is full"
+    station.drag(THRESHOLD, page.draft.image * 0.9)
+    station.apply()
+    assert not page._band.isVisible()
+
+
+def test_a_record_that_cannot_be_read_is_told(make_station, qtbot, good):
+    station = make_station()
+    station.judge(good)
+    page = station.open(parts=1)
+    database = station.records.folder / "records.sqlite"
+    hidden = database.rename(database.with_suffix(".away"))
+    page._read()
+    qtbot.waitUntil(lambda: "no record in it" in page.banner.text())
+    hidden.rename(database)
+    page._read()
+    qtbot.waitUntil(lambda: not page._band.isVisible())
+
+
 def test_fine_steps(make_station, qtbot, good):
     station = make_station()
     station.judge(good)

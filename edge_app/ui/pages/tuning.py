@@ -47,7 +47,7 @@ class TuningPage(Page):
         self.parts: Parts | None = None
         self.found: WhatIf | None = None
         self._of_active: WhatIf | None = None
-        self._trouble = ""
+        self._refusal, self._unread = "", ""  # why nothing was applied, why nothing was read
         self._question, self._in_sight, self._busy = 0, False, False
         self._read_s, self._counters = 0.0, Counters()
         self._slow_timer = QTimer(self, singleShot=True, interval=_SLOW_MS)
@@ -121,7 +121,7 @@ class TuningPage(Page):
 
     def opened(self) -> None:
         """Begin with what is active, and read the last parts."""
-        self._in_sight, self._trouble = True, ""
+        self._in_sight, self._refusal = True, ""
         self._take_now()
         if self._now is not None:
             self._draw(self._now.active or self._now.own)
@@ -158,7 +158,7 @@ class TuningPage(Page):
         if self._busy or self._slot is None:
             return
         self._slot = self._slots[(self._slots.index(self._slot) + 1) % len(self._slots)]
-        self._now, self._trouble = None, ""
+        self._now, self._refusal = None, ""
         self._take_now()
         self._read()
 
@@ -189,23 +189,26 @@ class TuningPage(Page):
         slot, records = self._slot, self.bridge.records
         if slot is None or records is None:
             return
-        self._busy, self._trouble = True, ""
+        self._busy, self._refusal = True, ""
         self._slow_timer.start()
         self._show()
         self.bridge.ask(
             lambda: slot.change(limits, reason, records, now.bundle.bundle_id),
-            lambda _: self._applied(now.active),
+            lambda _: self._applied(now),
             self._refused,
         )
 
-    def _applied(self, before: Limits | None) -> None:
-        self._busy, self._before = False, before
+    def _applied(self, was: LimitsNow) -> None:
+        self._busy = False
         self.bridge.reset_counters()
         self._take_now()
+        if self._now is not None and self._now.bundle.bundle_id == was.bundle.bundle_id:
+            self._before = was.active
+        self._show()
         self.bridge.poll()
 
     def _refused(self, why: str) -> None:
-        self._busy, self._trouble = False, why
+        self._busy, self._refusal = False, why
         self._show()
 
     def _take_now(self) -> bool:
@@ -217,6 +220,7 @@ class TuningPage(Page):
         if before == (now.bundle.bundle_id, now.active, now.trouble, now.stale):
             return False
         self._now = now
+        self.plot.grabbed = ""  # what the finger held is not there any more
         self.next_button.setText(f"{now.bundle.manifest.product} \u203a")
         if was is None or was.bundle.bundle_id != now.bundle.bundle_id:
             self.parts, self._before = None, None
@@ -238,12 +242,13 @@ class TuningPage(Page):
 
     def _take_parts(self, number: int, parts: Parts) -> None:
         if number == self._question:
-            self.parts, self._trouble = parts, ""
+            self.parts, self._unread = parts, ""
             self._show()
 
     def _not_read(self, number: int, why: str) -> None:
         if number == self._question:
-            self._refused(why)
+            self._unread = why
+            self._show()
 
     def _move(self, line: str, score: float) -> None:
         now, draft = self._now, self.draft
@@ -312,7 +317,7 @@ class TuningPage(Page):
         return "" if len(self.parts) else self.tr("No part of this bundle is in the record yet.")
 
     def _show_banner(self) -> None:
-        now, text = self._now, self._trouble
+        now, text = self._now, self._refusal or self._unread
         if self._slot is None:
             text = self.tr("The limits of this station cannot be changed here.")
         elif self._busy and not self._slow_timer.isActive():
