@@ -54,7 +54,7 @@ def golden_text(misjudged: int) -> str:
     """What limits do to the bundle's golden samples; "" where they agree with all."""
     if not misjudged:
         return ""
-    text = QCoreApplication.translate("Tuning", "Golden samples that would get another verdict: {count}")
+    text = QCoreApplication.translate("Tuning", "Golden samples judged otherwise: {count}")
     return text.format(count=misjudged)
 
 
@@ -123,7 +123,9 @@ class FiguresPanel(QFrame):
             self.tr("Last parts: {parts}; other verdict: {changed}").format(parts=parts, changed=changed)
         )
         self.golden.set_text(golden_text(misjudged))
+        # In its place: on a small panel there is room for one, and this one matters more.
         self.golden.setVisible(misjudged > 0)
+        self.foot.setVisible(not misjudged)
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
@@ -134,7 +136,7 @@ class FiguresPanel(QFrame):
         for label in (*self.heads, *texts, self.foot, self.golden):
             label.apply_metrics(metrics)
         for label in (self.foot, self.golden):
-            label.setFixedHeight(round(metrics.small * 2.7))
+            label.setFixedHeight(round(metrics.small * (1.5 if metrics.compact else 2.7)))
 
 
 def _role(name: str) -> str:

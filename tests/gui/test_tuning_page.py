@@ -32,7 +32,7 @@ from edge_app.ui.keyboard import BACK, SHIFT, SPACE
 from edge_app.ui.main_window import MainWindow
 from edge_app.ui.pages.tuning import TuningPage
 from edge_app.ui.score_plot import THRESHOLD, UNCERTAIN
-from edge_app.ui.text import TouchButton
+from edge_app.ui.text import FitText, TouchButton
 from edge_app.ui.tuning_panels import ApplySheet
 
 OTHER = "demo-2-0123456789ab"
@@ -538,15 +538,30 @@ def test_the_figures_follow_a_finger_on_five_thousand_parts(make_station, qtbot,
 def show_all(station: Station, qtbot) -> list[str]:
     """The page, the sheet over it and the keyboard over that: what does not fit."""
     page, window = station.page, station.screen.window
-    found = clipped(window)
+
+    def look() -> list[str]:
+        qtbot.wait(50)  # a layout within a layout
+        texts, card = page.figures.findChildren(FitText), page.figures.rect()
+        squeezed = clipped(window)
+        squeezed += [one.text() for one in texts if one.isVisible() and not card.contains(one.geometry())]
+        shown = [one for one in texts if one.isVisible()]
+        return squeezed + [
+            f"{one.text()} over {other.text()}"
+            for one, other in itertools.combinations(shown, 2)
+            if one.geometry().intersects(other.geometry())
+        ]
+
+    found = look()
     station.drag(UNCERTAIN, page.draft.image * 0.3)
     station.drag(THRESHOLD, page.draft.image * 0.7)
     touch(qtbot, page.steppers[THRESHOLD].less)
-    found += clipped(window)
+    found += look()
     station.drag(THRESHOLD, page.plot.histogram.low)
     page._refused("The limits cannot be kept (no space left on device); make room on the disk.")
     assert page.figures.golden.isVisible()
-    found += clipped(window)
+    found += look()
+    page._refused("")
+    found += look()
     touch(qtbot, page.apply_button)
     found += clipped(window)
     touch(qtbot, page.sheet.reasons[-1])
