@@ -55,8 +55,9 @@ class Capture:
         self._lock = threading.Lock()
         self._mailbox = Mailbox()
         self._thread: threading.Thread | None = None
-        self._dropped_before = 0
+        self._dropped_before = self._skipped = 0
         self._next_id, self._last_sign_s = 0, 0.0
+        self._counts_on = False  # not over a pause, nor from one opening to the next
         self._trigger: Trigger = EveryFrame()
         self.settings: Mapping[str, str] = {}
         self._signs_s: deque[float] = deque(maxlen=_RATE_OVER)
@@ -64,7 +65,7 @@ class Capture:
     @property
     def dropped(self) -> int:
         """Pictures that were not handed on, since the start."""
-        return self._dropped_before + self._mailbox.dropped
+        return self._dropped_before + self._mailbox.dropped + self._skipped
 
     @property
     def waiting(self) -> int:
@@ -95,7 +96,7 @@ class Capture:
                 raise CameraError(f"{self.name}: the camera's driver does not answer; restart this program")
         self._dropped_before += self._mailbox.dropped
         self._mailbox, self._stop, self.ended, self.message = Mailbox(), threading.Event(), False, ""
-        self.ok, self._trigger = False, trigger
+        self.ok, self._trigger, self._counts_on = False, trigger, False
         self._last_sign_s = time.monotonic()
         self._thread = threading.Thread(
             target=self._run, args=(self._mailbox, self._stop, limit), name="capture", daemon=True
@@ -169,6 +170,10 @@ class Capture:
         now_s = time.monotonic()
         if item is not None:
             with self._lock:
+                # A source counts the pictures too that it had no time to hand on.
+                if self._counts_on:
+                    self._skipped += max(0, item.frame_id - self._next_id)
+                self._counts_on = True
                 self._last_sign_s, self._next_id = now_s, item.frame_id + 1
                 self.ok, self.message = True, ""
             self._signs_s.append(now_s)
@@ -193,6 +198,7 @@ class Capture:
 
     def _drop_source(self) -> None:
         source, self._source = self._source, None
+        self._counts_on = False
         if source is not None:
             source.close()
 

@@ -67,17 +67,16 @@ class Limits:
         """A bundle's, moved to another image threshold; the pixel threshold is scaled along.
 
         It stays at or below the image threshold, so that an NG part has a region still. Where one of the image
-        thresholds is not above zero, it is shifted as far as that one.
+        thresholds is not above zero, or so near to it that there is no telling how many times the other is larger, it
+        is shifted as far as that one.
 
         Raises:
             ValueError: as for the limits themselves.
         """
-        if image == thresholds.image:
-            pixel = thresholds.pixel
-        elif image > 0 and thresholds.image > 0:
-            pixel = min(image, thresholds.pixel * (image / thresholds.image))
-        else:
-            pixel = min(image, thresholds.pixel + (image - thresholds.image))
+        own, pixel = thresholds.image, thresholds.pixel
+        if image != own:
+            scaled = pixel * (image / own) if image > 0 and own > 0 else math.nan
+            pixel = min(image, scaled if math.isfinite(scaled) else pixel + (image - own))
         return cls(image, pixel, None if uncertain == image else uncertain)
 
     @property

@@ -12,26 +12,25 @@ about damage in `record_file`, the clearing out in `retention`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-import sqlite3
 import threading
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from edge_app import retention
 from edge_app.audit import Break, verify_audit
-from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
-from edge_app.manifest import MODEL, Manifest
+from edge_app.domain import Verdict, utc_now
 from edge_app.record_file import RecordFile, next_part_id
 from edge_app.record_pictures import Kept
+from edge_app.record_rows import JudgedPart, insert_parts, row_of, storable
 from edge_app.records_schema import DATABASE
 from edge_app.retention import Limits, Tidied
 
-__all__ = ["DATABASE", "Records"]
+__all__ = ["DATABASE", "JudgedPart", "Records"]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -62,93 +61,25 @@ class Records:
         """What the screen should say, "" when all is well: a damaged record set aside, a cut audit log, a full disk."""
         return "; ".join(text for text in (self._file.damage, self._file.audit_log.notice, self._alarm) if text)
 
-    def append(
-        self,
-        inspection: Inspection,
-        image_rgb: UInt8Array | None,
-        *,
-        manifest: Manifest,
-        source: str,
-        captured_monotonic_s: float | None,
-        decided_utc: datetime,
-        latency_ms: float,
-        camera: str = "",
-        camera_settings: Mapping[str, str] = _NOTHING,
-        config_sha256: str = "",
-        trigger: str = "",
-        serial: str = "",
-    ) -> int:
-        """Record one part; when this returns, the row survives a power cut.
+    def append(self, parts: Sequence[JudgedPart]) -> list[int]:
+        """Record the first of these parts, and those that go with it: all in one transaction, or none.
+
+        Those after the first go with it up to one whose picture is to be kept: so nobody waits for the pictures of a
+        part that came after his, and of a program that was killed in between no more than one part's are left over.
 
         Args:
-            inspection: the verdict.
-            image_rgb: uint8 (H, W, 3), None when there was no picture; kept with its heatmap unless the verdict is
-                GOOD, and of GOOD parts a share.
-            manifest: of the bundle that judged.
-            source: where the picture came from.
-            captured_monotonic_s: on the clock of `boot_id`; None when there was no picture.
-            decided_utc: when the verdict stood.
-            latency_ms: from capture until then.
-            camera: the camera's name.
-            camera_settings: what the camera really took, by name.
-            config_sha256: of the station's configuration.
-            trigger: what asked for the picture, "" for nothing.
-            serial: the part's own number, "" where none was read.
+            parts: in the order in which they came, at least one.
 
         Returns:
-            the part's number, which no other part of this record has, and which is higher than that of every part
+            the numbers of those that were recorded, whose rows survive a power cut from now on: one or more; the rest
+            is to be given again. A number is no other part's of this record, and higher than that of every part
             recorded before, whatever the clock does.
 
         Raises:
-            RecordsError: nothing was recorded; every earlier row is still there.
+            RecordsError: none was recorded; every earlier row is still there.
         """
-        timings = inspection.timings
-        row: dict[str, Any] = {
-            "frame_id": inspection.frame_id,
-            "label": _storable(inspection.label),
-            "source": _storable(source),
-            "captured_utc": inspection.captured_utc.isoformat(timespec="microseconds"),
-            "captured_monotonic_s": captured_monotonic_s,
-            "decided_utc": decided_utc.isoformat(timespec="microseconds"),
-            "boot_id": self._boot_id,
-            "verdict": inspection.verdict.value,
-            "reason": inspection.reason and inspection.reason.value,
-            "detail": _storable(inspection.detail),
-            "score": inspection.score,
-            "threshold": inspection.threshold,
-            "product": inspection.product,
-            "bundle_id": inspection.bundle_id,
-            "bundle_sequence": manifest.sequence,
-            "model_sha256": manifest.files[MODEL].sha256,
-            "device": inspection.device,
-            "preprocess_ms": timings.preprocess_ms,
-            "invoke_ms": timings.invoke_ms,
-            "scoring_ms": timings.scoring_ms,
-            "inspect_ms": timings.total_ms,
-            "latency_ms": latency_ms,
-            "camera": _storable(camera),
-            "camera_settings": _storable(json.dumps(dict(camera_settings), ensure_ascii=False, sort_keys=True)),
-            "config_sha256": config_sha256,
-            "trigger": _storable(trigger),
-            "serial": _storable(serial),
-        }
-
-        file = self._file
-
-        def add() -> int:
-            part_id, kept = next_part_id(file.connection), None
-            if image_rgb is not None and self._keeps(inspection.verdict, part_id):
-                kept = file.pictures.keep(part_id, image_rgb, inspection, manifest.display_range, decided_utc)
-            try:
-                _insert(file.connection, row | _columns(part_id, kept) | {"audit_head": file.audit_log.head})
-            except BaseException:
-                if kept is not None:
-                    file.pictures.remove(kept.paths)
-                raise
-            return part_id
-
-        with self._guard, file.faults():
-            return file.despite_damage(add)
+        with self._guard, self._file.faults():
+            return self._file.despite_damage(lambda: self._add(parts))
 
     def audit(self, kind: str, who: str, text: str, details: Mapping[str, Any] = _NOTHING) -> None:
         """Record a change of bundle, threshold, recipe, role or the like, in a log that shows when it is touched.
@@ -167,7 +98,7 @@ class Records:
         now_utc = utc_now()
 
         def add() -> None:
-            self._file.audit_log.append(now_utc, _storable(kind), _storable(who), _storable(text), details)
+            self._file.audit_log.append(now_utc, storable(kind), storable(who), storable(text), details)
 
         with self._guard, self._file.faults():
             self._file.despite_damage(add)
@@ -228,9 +159,39 @@ class Records:
         with self._guard:
             self._file.close()
 
-    def _keeps(self, verdict: Verdict, part_id: int) -> bool:
+    def _add(self, parts: Sequence[JudgedPart]) -> list[int]:
+        file = self._file
+        first_id = next_part_id(file.connection)
+        numbered = [*enumerate(parts, first_id)]
+        group = [numbered[0], *itertools.takewhile(lambda one: not self._keeps(*one), numbered[1:])]
+        kept = self._keep(*group[0])
+        try:
+            common = {"boot_id": self._boot_id, "audit_head": file.audit_log.head}
+            insert_parts(
+                file.connection,
+                [
+                    row_of(part) | common | _columns(part_id, kept if part_id == first_id else None)
+                    for part_id, part in group
+                ],
+            )
+        except BaseException:
+            if kept is not None:
+                file.pictures.remove(kept.paths)
+            raise
+        return [part_id for part_id, _ in group]
+
+    def _keeps(self, part_id: int, part: JudgedPart) -> bool:
+        if part.image_rgb is None:
+            return False
         share = self._keep_good_share
-        return verdict is not Verdict.GOOD or math.floor(part_id * share) > math.floor((part_id - 1) * share)
+        due = math.floor(part_id * share) > math.floor((part_id - 1) * share)
+        return part.inspection.verdict is not Verdict.GOOD or due
+
+    def _keep(self, part_id: int, part: JudgedPart) -> Kept | None:
+        if part.image_rgb is None or not self._keeps(part_id, part):
+            return None
+        display_range = part.manifest.display_range
+        return self._file.pictures.keep(part_id, part.image_rgb, part.inspection, display_range, part.decided_utc)
 
 
 def _columns(part_id: int, kept: Kept | None) -> dict[str, Any]:
@@ -241,16 +202,6 @@ def _columns(part_id: int, kept: Kept | None) -> dict[str, Any]:
         "picture_bytes": kept and kept.picture_bytes,
         "heatmap": kept and kept.heatmap,
     }
-
-
-def _insert(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
-    columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-    connection.execute(f"INSERT INTO parts ({columns}) VALUES ({marks})", row)
-
-
-def _storable(text: str) -> str:
-    """Text that SQLite can hold: bytes of a file name that are not UTF-8 are written out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _boot_id() -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from edge_app.domain import Inspection, UInt8Array, utc_now
+from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
 from edge_app.manifest import DisplayRange
 
 
@@ -81,6 +81,15 @@ class Counters:
     good: int = 0
     ng: int = 0
     no_verdict: int = 0
+
+    def plus(self, verdict: Verdict) -> Counters:
+        """With one part more."""
+        return Counters(
+            parts=self.parts + 1,
+            good=self.good + (verdict is Verdict.GOOD),
+            ng=self.ng + (verdict is Verdict.NG),
+            no_verdict=self.no_verdict + (verdict is Verdict.NO_VERDICT),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,34 +1,35 @@
 """Capture, inspection and record of one station; its states are in `states`.
 
-Two threads while a run lasts: `capture` reads the source and hands on what the trigger calls parts, this one has them
-judged, records and publishes. Several may be with the model at once; they are recorded in the order they came. A part
-is published after its record is committed, so nobody acts on a verdict that a power cut could undo.
+Three threads while a run lasts: `capture` reads the source and hands on what the trigger calls parts, this one has them
+judged, `recorder` records and publishes. Several may be with the model at once; they are recorded in the order they
+came. A part is published after its record is committed, so nobody acts on a verdict that a power cut could undo.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 
 from edge_app.cameras import FrameSource
 from edge_app.capture import Capture
-from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, MissedPart, Reason, Verdict, utc_now
+from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, MissedPart, Reason, utc_now
 from edge_app.errors import CameraError, RecordsError
 from edge_app.health import FrameGuard
-from edge_app.inspector import no_verdict
+from edge_app.in_hand import InHand
 from edge_app.limits import display_range
 from edge_app.mailbox import Mailbox, Policy
-from edge_app.records import Records
+from edge_app.recorder import Recorder
+from edge_app.records import JudgedPart, Records
 from edge_app.rejects import RejectOutput
 from edge_app.serials import BarcodeReader, SerialInbox, missing_serial
-from edge_app.slot import Judge, ModelSlot
+from edge_app.slot import ModelSlot
 from edge_app.states import Counters, Event, PartResult, State, StateMachine, StationStatus
 from edge_app.triggers import Answer, EveryFrame, OnDemand, Trigger
 from edge_app.watchdog import Watchdog
@@ -37,8 +38,8 @@ __all__ = ["Counters", "PartResult", "State", "Station", "StationStatus"]
 
 _WATCH_S = 0.1
 _LATENCIES_KEPT = 500
-# The inspection looks around ten times a second; a part in this process, a record on a slow disk take their time.
-_SILENT_LIMIT_S = 10.0
+# Both threads look around ten times a second; a part in this process, a record on a slow disk take their time.
+_WATCHED, _SILENT_LIMIT_S = ("inspection", "record"), 10.0
 # Of single triggers without a run: so long for a picture.
 _SINGLE_TIMEOUT_S = 2.0
 
@@ -68,13 +69,6 @@ class Recipe:
     config_sha256: str = ""
 
 
-@dataclass(slots=True)
-class _InHand:
-    part: Frame | MissedPart
-    judge: Judge
-    verdict: concurrent.futures.Future[Inspection]
-
-
 class Station:
     """One camera, one model, one record.
 
@@ -82,7 +76,7 @@ class Station:
         open_source: opens the source; called on the capture thread, again when the camera was lost.
         slot: gives the model for each part.
         records: where verdicts are written; None to judge without a record.
-        publish: is given every judged part, on the inspection thread, after its record is committed.
+        publish: is given every judged part, in order, by one thread at a time, after its record is committed.
         max_parts: ends the run after so many parts in all.
         policy: of the mailbox where every picture is a part; None takes NEWEST for a live source, WAIT for another.
         recipe: what is inspected and when.
@@ -119,7 +113,7 @@ class Station:
         self._counters, self._judged = Counters(), 0
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._refused = 0
-        self._in_hand: deque[_InHand] = deque()
+        self._recorder: Recorder | None = None
         self._capture = Capture(open_source, policy, on_failure=self.fail)
         trigger = self.recipe.trigger
         # One memory of the sequence numbers, in a run that waits for triggers and without one.
@@ -184,7 +178,7 @@ class Station:
         return thread is None or not thread.is_alive()
 
     def close(self) -> None:
-        """Finish the part in hand, end both threads, close the source. Slot and records belong to the caller."""
+        """Finish the parts in hand, end all threads, close the source. Slot and records belong to the caller."""
         self.stop()
         if not self.wait(timeout_s=10.0):
             _log.error("the model did not come back within 10 s; the station closes without it")
@@ -212,9 +206,10 @@ class Station:
         """The present state, for the screen; cheap, from any thread."""
         with self._lock:
             counters, judge = self._counters, self._judge
-        latencies_ms = self.latencies_ms() or [0.0]
+        median_ms, p99_ms = np.percentile(self.latencies_ms() or [0.0], (50, 99))
         state, since_utc, message = self._machine.now
-        capture, records_notice = self._capture, self._records.notice if self._records else ""
+        capture, recorder = self._capture, self._recorder
+        records_notice = self._records.notice if self._records else ""
         manifest = judge.bundle.manifest
         others = [output.message for output in self._outputs]
         return StationStatus(
@@ -231,12 +226,12 @@ class Station:
             threshold=judge.limits.image,
             device=judge.device,
             counters=counters,
-            latency_median_ms=float(np.median(latencies_ms)),
-            latency_p99_ms=float(np.percentile(latencies_ms, 99)),
+            latency_median_ms=float(median_ms),
+            latency_p99_ms=float(p99_ms),
             name=self.recipe.name,
             camera_settings=capture.settings,
             frames_per_s=capture.frames_per_s,
-            waiting=capture.waiting + len(self._in_hand),
+            waiting=capture.waiting + (len(recorder) if recorder is not None else 0),
             refused_triggers=self._refused,
         )
 
@@ -271,17 +266,31 @@ class Station:
             return Answer.ACCEPTED
 
     def _run(self, mailbox: Mailbox, limit: int | None) -> None:
-        watched = self._watchdog.register(f"inspection {self.recipe.name}".strip(), _SILENT_LIMIT_S)
+        watched = [self._watchdog.register(f"{what} {self.recipe.name}".strip(), _SILENT_LIMIT_S) for what in _WATCHED]
+        recorder = self._recorder = Recorder(
+            self._record,
+            self._tell_recorded,
+            most_with_model=self._most_in_flight,
+            on_fault=mailbox.wake,
+            beat=watched[1].beat,
+            name="record",
+        )
+        left: list[InHand] = []
         try:
-            judged = self._judge_all(mailbox, limit, watched.beat)
+            try:
+                judged = self._judge_all(mailbox, recorder, limit, watched[0].beat)
+            finally:
+                left = recorder.close()
+            if recorder.fault is not None:
+                raise recorder.fault
         except RecordsError as error:
-            self._break_off(mailbox, Reason.NOT_RECORDED, str(error))
+            self._break_off(left, mailbox, Reason.NOT_RECORDED, str(error))
         except Exception as error:  # noqa: BLE001 - the top of this thread
             _log.exception("the inspection ended by an unexpected error")
             what = (
                 f"the inspection failed unexpectedly ({type(error).__name__}: {error}); see the log, then start again"
             )
-            self._break_off(mailbox, Reason.MODEL_FAILED, what)
+            self._break_off(left, mailbox, Reason.MODEL_FAILED, what)
         else:
             ended = "the source has ended" if self._capture.ended else ""
             done = f"{judged} parts done" if limit is not None and judged >= limit > 1 else ""
@@ -289,52 +298,47 @@ class Station:
         finally:
             self._capture.stop()
             mailbox.close()
-            watched.done()
+            for one in watched:
+                one.done()
 
-    def _judge_all(self, mailbox: Mailbox, limit: int | None, beat: Callable[[], None]) -> int:
-        guard, begun, in_hand = FrameGuard(), 0, self._in_hand
-        while True:
+    def _judge_all(self, mailbox: Mailbox, recorder: Recorder, limit: int | None, beat: Callable[[], None]) -> int:
+        guard, begun = FrameGuard(), 0
+        while not mailbox.finished and (limit is None or begun < limit):
             beat()
-            room = len(in_hand) < self._most_in_flight and (limit is None or begun < limit)
-            if room and (part := mailbox.take(_WATCH_S, unless=self._oldest_is_judged)) is not None:
-                self._give(part, guard, mailbox)
+            if not recorder.wait_for_room(_WATCH_S):
+                continue
+            part = mailbox.take(_WATCH_S, unless=lambda: recorder.fault is not None)
+            if part is not None:
+                self._give(part, guard, recorder)
                 begun += 1
-            elif in_hand:
-                if not room or mailbox.finished:
-                    concurrent.futures.wait([in_hand[0].verdict], _WATCH_S)
-                if self._oldest_is_judged():
-                    self._record_oldest()
-                    self._judged += 1
-            elif not room or mailbox.finished:
-                return begun
-            else:
+            elif not len(recorder):
                 self._capture.watch()
+        while not recorder.wait_until_told(_WATCH_S):
+            beat()
+        return begun
 
-    def _oldest_is_judged(self) -> bool:
-        return bool(self._in_hand) and self._in_hand[0].verdict.done()
-
-    def _give(self, part: Frame | MissedPart, guard: FrameGuard, mailbox: Mailbox) -> None:
+    def _give(self, part: Frame | MissedPart, guard: FrameGuard, recorder: Recorder) -> None:
         """Hand a part to the model, or decide without it."""
         before, self._judge = self._judge, self._slot.inspector()
         judge = self._judge
+        # In hand from now on: whatever goes wrong, it is told of.
+        one = InHand(part, judge)
+        recorder.add(one)
         if self._records is not None and judge.bundle.bundle_id != before.bundle.bundle_id:
             change = {"camera": self.recipe.name, "was": before.bundle.bundle_id, "is": judge.bundle.bundle_id}
             self._records.audit("bundle", "station", "parts are judged with another model", change)
-        # In hand from now on: whatever goes wrong, it is told of.
-        one = _InHand(part, judge, concurrent.futures.Future())
-        self._in_hand.append(one)
         if isinstance(part, MissedPart):
-            one.verdict.set_result(_missed(judge, part, part.reason, part.detail))
-            return
-        part, missing = self._with_serial(part)
-        one.part = part
-        if self._capture.live and (doubt := guard.doubt(part)):
-            one.verdict.set_result(judge.no_verdict(part, *doubt))
-        elif self.recipe.serial_required and missing:
-            one.verdict.set_result(judge.no_verdict(part, Reason.NO_SERIAL, missing))
+            verdict = _at_once(one.missed(part.reason, part.detail))
         else:
-            one.verdict = judge.submit(part, self.recipe.area)
-            one.verdict.add_done_callback(lambda _: mailbox.wake())
+            part, missing = self._with_serial(part)
+            one.part = part
+            if self._capture.live and (doubt := guard.doubt(part)):
+                verdict = _at_once(judge.no_verdict(part, *doubt))
+            elif self.recipe.serial_required and missing:
+                verdict = _at_once(judge.no_verdict(part, Reason.NO_SERIAL, missing))
+            else:
+                verdict = judge.submit(part, self.recipe.area)
+        recorder.expect(one, verdict)
 
     def _with_serial(self, frame: Frame) -> tuple[Frame, str]:
         """The part with its number, and what is wrong where it has none."""
@@ -345,66 +349,59 @@ class Station:
             serial = "" if found is None else found.text
         return (replace(frame, serial=serial) if serial else frame), missing_serial(serial, why_not)
 
-    def _record_oldest(self) -> None:
-        one = self._in_hand[0]
-        part, inspection, decided_utc, part_id = one.part, one.verdict.result(), utc_now(), 0
-        image_rgb, captured_s = (part.image_rgb, part.captured_monotonic_s) if isinstance(part, Frame) else (None, None)
-        if self._records is not None:
-            part_id = self._records.append(
-                inspection,
-                image_rgb,
-                manifest=one.judge.bundle.manifest,
-                source=self._capture.name,
-                captured_monotonic_s=captured_s,
-                decided_utc=decided_utc,
-                latency_ms=_since_ms(captured_s),
-                camera=self.recipe.name,
-                camera_settings=self._capture.settings,
-                config_sha256=self.recipe.config_sha256,
-                trigger=part.trigger,
-                serial=part.serial,
-            )
-        self._in_hand.popleft()
-        if captured_s is not None:
-            with self._lock:
-                self._latencies_ms.append(_since_ms(captured_s))
-        self._tell(part_id, one, inspection)
+    def _record(self, judged: Sequence[InHand]) -> Sequence[int]:
+        """Commit the first of them and what goes with it; their numbers."""
+        if self._records is None:
+            return [0] * len(judged)
+        decided_utc = utc_now()
+        return self._records.append([self._row_of(one, decided_utc) for one in judged])
 
-    def _break_off(self, mailbox: Mailbox, reason: Reason, message: str) -> None:
+    def _row_of(self, one: InHand, decided_utc: datetime) -> JudgedPart:
+        return JudgedPart(
+            one.inspection,
+            one.image_rgb,
+            manifest=one.judge.bundle.manifest,
+            source=self._capture.name,
+            captured_monotonic_s=one.captured_monotonic_s,
+            decided_utc=decided_utc,
+            latency_ms=one.latency_ms,
+            camera=self.recipe.name,
+            camera_settings=self._capture.settings,
+            config_sha256=self.recipe.config_sha256,
+            trigger=one.part.trigger,
+            serial=one.part.serial,
+        )
+
+    def _tell_recorded(self, one: InHand) -> None:
+        if one.image_rgb is not None:
+            with self._lock:
+                self._latencies_ms.append(one.latency_ms)
+        self._judged += 1
+        self._tell(one, one.inspection)
+
+    def _break_off(self, left: Sequence[InHand], mailbox: Mailbox, reason: Reason, message: str) -> None:
         """State Error; the parts in hand and those that wait are NO VERDICT, told though not recorded."""
         self.fail(message)
         mailbox.close()
         try:
-            while True:
-                one = self._in_hand.popleft() if self._in_hand else None
-                part = one.part if one is not None else mailbox.take(0.0)
-                if part is None:
-                    return
-                judge = one.judge if one is not None else self._judge
-                verdict: concurrent.futures.Future[Inspection] = concurrent.futures.Future()
-                self._tell(0, _InHand(part, judge, verdict), _missed(judge, part, reason, message))
+            for one in left:
+                # What is in the record is told as it stands there.
+                self._tell(one, one.missed(reason, message) if one.part_id is None else one.inspection)
+            while (part := mailbox.take(0.0)) is not None:
+                one = InHand(part, self._judge)
+                self._tell(one, one.missed(reason, message))
         except Exception:  # noqa: BLE001 - nothing is left to do but to say so
             _log.exception("parts could not be told of")
 
-    def _tell(self, part_id: int, one: _InHand, inspection: Inspection) -> None:
-        image_rgb, captured_s = None, None
-        if isinstance(one.part, Frame):
-            image_rgb, captured_s = one.part.image_rgb, one.part.captured_monotonic_s
+    def _tell(self, one: InHand, inspection: Inspection) -> None:
         with self._lock:
-            was, verdict = self._counters, inspection.verdict
-            self._counters = replace(
-                was,
-                parts=was.parts + 1,
-                good=was.good + (verdict is Verdict.GOOD),
-                ng=was.ng + (verdict is Verdict.NG),
-                no_verdict=was.no_verdict + (verdict is Verdict.NO_VERDICT),
-            )
+            self._counters = self._counters.plus(inspection.verdict)
         result = PartResult(
-            part_id=part_id,
-            image_rgb=image_rgb,
+            part_id=one.part_id or 0,
+            image_rgb=one.image_rgb,
             inspection=inspection,
             decided_utc=utc_now(),
-            latency_ms=_since_ms(captured_s),
+            latency_ms=one.latency_ms,
             display_range=display_range(one.judge.bundle.manifest, inspection.threshold),
             camera=self.recipe.name,
             serial=one.part.serial,
@@ -415,18 +412,7 @@ class Station:
         self._publish(result)
 
 
-def _missed(judge: Judge, part: Frame | MissedPart, reason: Reason, detail: str) -> Inspection:
-    return no_verdict(
-        judge.bundle,
-        judge.device,
-        part.frame_id,
-        part.label,
-        reason,
-        detail,
-        captured_utc=part.captured_utc,
-        threshold=judge.limits.image,
-    )
-
-
-def _since_ms(captured_monotonic_s: float | None) -> float:
-    return 0.0 if captured_monotonic_s is None else (time.monotonic() - captured_monotonic_s) * 1e3
+def _at_once(inspection: Inspection) -> Future[Inspection]:
+    verdict: Future[Inspection] = Future()
+    verdict.set_result(inspection)
+    return verdict

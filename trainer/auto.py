@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,9 @@ from edge_app.scoring import highest
 from edge_app.upright import PoseError
 from trainer.backbone import NoWeightsError, patch_features
 from trainer.calibrate import FALLBACK_RATE, image_threshold
-from trainer.defects import KINDS, draw_defect
+from trainer.defects import KINDS, make_defect
 from trainer.detector import Job, PatchLearner, Plan
 from trainer.detectors.patches import AT_ONCE, KENSA
-from trainer.frames import Frames
 from trainer.normal import PATCH_FOLDS, neighbours
 from trainer.place import Placement, learn_placement, placer_of, steadiness
 
@@ -164,14 +162,13 @@ class _Bench:
     ) -> None:
         self._frames, self._seed, self._weights, self._say = frames, seed, weights, say
         each = min(len(KINDS), max(_LEAST_EACH, -(-_DEFECTS // len(frames))))
-        self._owners = [index for index in range(len(frames)) for _ in range(each)]
-        self._broken = Frames([partial(self._drawn, number) for number in range(len(self._owners))])
+        # The kinds in turn; what each changes is small where the frame is large.
+        self._broken = [
+            (index, make_defect(frame, frames, KINDS[(each * index + again) % len(KINDS)], seed + each * index + again))
+            for index, frame in enumerate(frames)
+            for again in range(each)
+        ]
         self.trials: list[Trial] = []
-
-    def _drawn(self, number: int) -> UInt8Array:
-        # The kinds in turn.
-        frame, kind = self._frames[self._owners[number]], KINDS[number % len(KINDS)]
-        return draw_defect(frame, self._frames, kind, self._seed + number)
 
     def best_of(self, ways: list[tuple[AlignKind, Photometric, int]], best: Trial | None) -> Trial:
         for align, photometric, size in ways:
@@ -240,11 +237,11 @@ class _Bench:
         """Broken parts in place, each with its good part's number; and the numbers of those that cannot be placed."""
         placer = placer_of(placement.align, size, placement.template)
         found, unplaced = [], []
-        for number, index in enumerate(self._owners):
+        for index, defect in self._broken:
             if index not in place:
                 continue
             try:
-                picture, _ = placer.place(placer.look(self._broken[number]))
+                picture, _ = placer.place(placer.look(defect.drawn_into(self._frames[index])))
             except PoseError:
                 unplaced.append(place[index])
                 continue

@@ -7,6 +7,7 @@ stain, a missing piece, a blurred place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -32,8 +33,30 @@ def damaged(picture: UInt8Array, place: Box | None = None) -> UInt8Array:
     return broken
 
 
+class Defect(NamedTuple):
+    """What a defect changes of a picture: `pixels`, uint8 (h, w, 3), in the place of what lies in `box`."""
+
+    box: Box
+    pixels: UInt8Array
+
+    def drawn_into(self, picture: UInt8Array) -> UInt8Array:
+        """A copy of the picture, uint8 (H, W, 3), with it."""
+        broken = picture.copy()
+        broken[self._inside] = self.pixels
+        return broken
+
+    @property
+    def _inside(self) -> tuple[slice, slice]:
+        return _inside(self.box)
+
+
 def draw_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, kind: str, seed: int) -> UInt8Array:
-    """One defect in a copy of a picture, where there is something to see rather than on the ground.
+    """A copy of a picture with one defect; see `make_defect`."""
+    return make_defect(picture, others, kind, seed).drawn_into(picture)
+
+
+def make_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, kind: str, seed: int) -> Defect:
+    """One defect for a picture, where there is something to see rather than on the ground.
 
     Args:
         picture: uint8 (h, w, 3).
@@ -45,41 +68,44 @@ def draw_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, 
     height, width = picture.shape[:2]
     x, y = _place(picture, rng)
     size = float(rng.uniform(0.05, 0.16)) * min(height, width)
-    mask = _blob(height, width, x, y, size, rng)
-    pasted = (np.empty(0), 0, 0)
+    # A large picture is left alone where the defect is not.
+    mask, box = _blob(picture, x, y, size, size if kind == "stain" else 0, rng)
+    rows, columns = np.arange(box.y, box.y + box.height), np.arange(box.x, box.x + box.width)
     if kind == "paste":
         other = others[int(rng.integers(len(others)))]
         if other.shape != picture.shape:
             other = np.asarray(cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         shift_x, shift_y = (int(rng.integers(-extent // 3, extent // 3 + 1)) for extent in (width, height))
-        pasted = (np.rot90(other, 2) if rng.random() < 0.5 else other, shift_x, shift_y)
+        other = np.rot90(other, 2) if rng.random() < 0.5 else other
+        layer = other[np.ix_((rows - shift_y) % height, (columns - shift_x) % width)]
     elif kind == "scratch":
-        mask = _line(height, width, x, y, 3 * size, max(1, round(min(height, width) / 160)), rng)
+        mask, box = _line(picture, x, y, 3 * size, max(1, round(min(height, width) / 160)), rng)
+        layer = picture[_inside(box)].astype(np.float32) + _tone(picture, rng, 30, 90)
     elif kind == "stain":
         mask = cv2.GaussianBlur(mask, (0, 0), size / 6)
-    # A large picture is left alone where the defect is not.
-    x, y, across, down = cv2.boundingRect((mask > 0).astype(np.uint8))
-    rows, columns = slice(y, y + down), slice(x, x + across)
-    window = picture[rows, columns]
-    if kind == "paste":
-        other, shift_x, shift_y = pasted
-        layer = other[np.ix_((np.arange(y, y + down) - shift_y) % height, (np.arange(x, x + across) - shift_x) % width)]
-    elif kind == "scratch":
-        layer = window.astype(np.float32) + _tone(picture, rng, 30, 90)
-    elif kind == "stain":
-        layer = window.astype(np.float32) + _tone(picture, rng, 20, 60)
+        layer = picture[_inside(box)].astype(np.float32) + _tone(picture, rng, 20, 60)
     elif kind == "missing":
-        layer = np.broadcast_to(_ground(picture), window.shape)
+        layer = np.broadcast_to(_ground(picture), (box.height, box.width, 3))
     else:
         sigma = max(2.0, size / 3)
-        top, left, reach = max(0, y - int(5 * sigma)), max(0, x - int(5 * sigma)), int(5 * sigma)
-        around = picture[top : y + down + reach, left : x + across + reach]
-        layer = cv2.GaussianBlur(around, (0, 0), sigma)[y - top :, x - left :][:down, :across]
-    share = mask[rows, columns, np.newaxis]
-    broken = picture.copy()
+        reach = int(5 * sigma)
+        top, left = max(0, box.y - reach), max(0, box.x - reach)
+        around = picture[top : box.y + box.height + reach, left : box.x + box.width + reach]
+        layer = cv2.GaussianBlur(around, (0, 0), sigma)[box.y - top :, box.x - left :][: box.height, : box.width]
+    share, window = mask[:, :, np.newaxis], picture[_inside(box)]
     mixed = window * (1 - share) + np.clip(np.asarray(layer, np.float32), 0, 255) * share
-    broken[rows, columns] = mixed.round().clip(0, 255).astype(np.uint8)
-    return broken
+    return Defect(box, mixed.round().clip(0, 255).astype(np.uint8))
+
+
+def _inside(box: Box) -> tuple[slice, slice]:
+    return slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
+
+
+def _around(picture: UInt8Array, left: int, top: int, right: int, bottom: int) -> Box:
+    """These edges, as far as the picture reaches."""
+    height, width = picture.shape[:2]
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return Box(left, top, max(1, min(right, width) - left), max(1, min(bottom, height) - top))
 
 
 def _ground(picture: UInt8Array) -> np.ndarray:
@@ -96,15 +122,20 @@ def _place(picture: UInt8Array, rng: np.random.Generator) -> tuple[int, int]:
     return int((column + rng.random()) * width / 24), int((row + rng.random()) * height / 24)
 
 
-def _blob(height: int, width: int, x: int, y: int, size: float, rng: np.random.Generator) -> np.ndarray:
-    mask = np.zeros((height, width), np.float32)
+def _blob(
+    picture: UInt8Array, x: int, y: int, size: float, margin: float, rng: np.random.Generator
+) -> tuple[np.ndarray, Box]:
+    reach = round(size) + int(margin) + 2
+    box = _around(picture, x - reach, y - reach, x + reach + 1, y + reach + 1)
+    mask = np.zeros((box.height, box.width), np.float32)
     axes = (max(1, round(size)), max(1, round(size * float(rng.uniform(0.4, 1)))))
-    cv2.ellipse(mask, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1, cv2.LINE_AA)
-    return mask
+    cv2.ellipse(mask, (x - box.x, y - box.y), axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1, cv2.LINE_AA)
+    return mask, box
 
 
-def _line(height: int, width: int, x: int, y: int, length: float, thick: int, rng: np.random.Generator) -> np.ndarray:
-    mask = np.zeros((height, width), np.uint8)
+def _line(
+    picture: UInt8Array, x: int, y: int, length: float, thick: int, rng: np.random.Generator
+) -> tuple[np.ndarray, Box]:
     angle = float(rng.uniform(0, np.pi))
     bend = float(rng.uniform(-0.3, 0.3))
     along = np.linspace(-0.5, 0.5, 9)
@@ -115,8 +146,12 @@ def _line(height: int, width: int, x: int, y: int, length: float, thick: int, rn
         ],
         axis=1,
     )
-    cv2.polylines(mask, [points.round().astype(np.int32)], False, 255, thick, cv2.LINE_AA)
-    return mask.astype(np.float32) / 255
+    whole = points.round().astype(np.int32)
+    (left, top), (right, bottom) = whole.min(axis=0) - thick - 2, whole.max(axis=0) + thick + 3
+    box = _around(picture, int(left), int(top), int(right), int(bottom))
+    mask = np.zeros((box.height, box.width), np.uint8)
+    cv2.polylines(mask, [whole - np.array([box.x, box.y], np.int32)], False, 255, thick, cv2.LINE_AA)
+    return mask.astype(np.float32) / 255, box
 
 
 def _tone(picture: UInt8Array, rng: np.random.Generator, low: float, high: float) -> np.ndarray:

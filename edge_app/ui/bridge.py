@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 class StationBridge(QObject):
     """Gives the screen what it shows, and the station what was touched.
 
-    Results come on the inspection thread. One queued wake-up at a time crosses over to the GUI thread, which then takes
+    Results come on the station's threads. One queued wake-up at a time crosses over to the GUI thread, which then takes
     the newest result to draw and the NG parts since the last time; so nothing piles up, and no NG part is missed.
 
     Args:

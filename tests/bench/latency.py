@@ -1,8 +1,10 @@
 """From trigger to published verdict, under load and with the screen on; and the highest rate against the bare model.
 
-Parts are drawn beforehand and come as a camera's would, each in its own time; the screen draws offscreen, every verdict
-is committed to the record and then published. The rate that holds is what the station does when parts wait for it.
-KENSA_BENCH_BUNDLE takes another bundle than the shipped one; its golden sample with a little noise is the part then.
+Parts are drawn beforehand and come as a camera's would, each in its own time; one in 24 is NG, and its pictures are
+kept. The screen draws offscreen, every verdict is committed to the record and then published. A rate holds when none of
+all parts overflows; the highest is looked for from above, in steps of 5 %, beginning at what the station does when
+parts wait for it. KENSA_BENCH_BUNDLE takes another bundle than the shipped one; its golden samples with a little noise
+are the parts then.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from edge_app.bench import measure as step_times
 from edge_app.bundle import read_bundle
 from edge_app.cameras import EndOfSourceError
 from edge_app.cameras.synthetic import SyntheticLine
-from edge_app.domain import Frame, Inspection, UInt8Array, utc_now
+from edge_app.domain import Frame, Inspection, UInt8Array, Verdict, utc_now
 from edge_app.pictures import decode_picture
 from tests.bench.cells import table
 
@@ -31,6 +33,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "models" / "demo.bundle"
 BUNDLE = Path(os.environ.get("KENSA_BENCH_BUNDLE", SHIPPED))
 SHARES, PARTS, WORKERS = (0.5, 0.8, 0.95), 600, 2
 LEAST_RATIO = 0.6
+STEP, MOST_TRIES = 0.95, 16
 _DRAWN = 24
 
 
@@ -63,23 +66,36 @@ class CannedLine:
 def run(_out: Path) -> dict[str, Any]:
     """Each load in a program of its own; a table and the ratio."""
     bare_ms = step_times(read_bundle(BUNDLE), 200)["bare invoke"]["median_ms"]
-    fastest = _measured(0.0)
+    waiting = _measured(0.0)["rate"]
+    rates = [waiting * STEP**number for number in range(MOST_TRIES)]
+    rate = next((one for one in rates if _measured(1 / one)["no_verdict"] == 0), None)
+    if rate is None:
+        raise SystemExit(
+            f"no rate from {rates[-1]:.0f} a second upwards holds; let this machine do nothing else meanwhile"
+        )
     rows, found = [], []
     for share in SHARES:
-        one = _measured(1 / (share * fastest["rate"]))
+        one = _measured(1 / (share * rate))
         found.append({"share": share, **one})
-        figures = [f"{share * fastest['rate']:.0f}", f"{one['median_ms']:.1f}", f"{one['p99_ms']:.1f}"]
+        figures = [f"{share * rate:.0f}", f"{one['median_ms']:.1f}", f"{one['p99_ms']:.1f}"]
         rows.append([f"{share:.0%}", *figures, str(one["no_verdict"])])
-    ratio = fastest["rate"] * bare_ms / 1000
+    ratio = rate * bare_ms / 1000
     lines = [
-        f"`{BUNDLE.name}`, {WORKERS} processes, {PARTS} parts a load, screen and record on.",
+        f"`{BUNDLE.name}`, {WORKERS} processes, {PARTS} parts a load, one in {_DRAWN} NG, screen and record on.",
         "",
-        *table(("load", "parts a second", "median ms", "99 % ms", "NO VERDICT"), rows),
+        *table(("load", "parts a second", "median ms", "99 % ms", "overflows"), rows),
         "",
-        f"Highest rate {fastest['rate']:.0f} a second; bare invoke {bare_ms:.2f} ms: {ratio:.2f} of 1 / invoke"
-        f" (at least {LEAST_RATIO}).",
+        f"Highest rate that holds {rate:.0f} a second, where parts wait {waiting:.0f}; bare invoke {bare_ms:.2f} ms:"
+        f" {ratio:.2f} of 1 / invoke (at least {LEAST_RATIO}).",
     ]
-    return {"loads": found, "rate": fastest["rate"], "bare_ms": bare_ms, "ratio": ratio, "markdown": "\n".join(lines)}
+    return {
+        "loads": found,
+        "rate": rate,
+        "rate_waiting": waiting,
+        "bare_ms": bare_ms,
+        "ratio": ratio,
+        "markdown": "\n".join(lines),
+    }
 
 
 def _measured(interval_s: float) -> Mapping[str, float]:
@@ -93,14 +109,15 @@ def _measured(interval_s: float) -> Mapping[str, float]:
 
 def _parts() -> list[UInt8Array]:
     if BUNDLE == SHIPPED:
-        line = SyntheticLine(seed=5, defect_share=0.05)
-        return [line.draw(number)[0] for number in range(_DRAWN)]
-    bundle = read_bundle(BUNDLE)
-    name = next(sample.file for sample in bundle.manifest.golden if sample.verdict == "GOOD")
-    picture, random = decode_picture(bundle.files[name]), np.random.default_rng(0)
+        good = SyntheticLine(seed=5, defect_share=0)
+        bad = SyntheticLine(seed=5, defect_share=1, defect="missing_feature")
+        return [(bad if number == 0 else good).draw(number)[0] for number in range(_DRAWN)]
+    bundle, random = read_bundle(BUNDLE), np.random.default_rng(0)
+    files = {sample.verdict: sample.file for sample in bundle.manifest.golden}
+    pictures = [decode_picture(bundle.files[files["NG" if number == 0 else "GOOD"]]) for number in range(_DRAWN)]
     # A sensor never gives the same bytes twice.
-    noise = [random.integers(-1, 2, picture.shape, dtype=np.int16) for _ in range(_DRAWN)]
-    return [np.clip(picture + one, 0, 255).astype(np.uint8) for one in noise]
+    noisy = [picture + random.integers(-1, 2, picture.shape, dtype=np.int16) for picture in pictures]
+    return [np.clip(one, 0, 255).astype(np.uint8) for one in noisy]
 
 
 def main(argv: list[str]) -> int:
@@ -157,6 +174,7 @@ def main(argv: list[str]) -> int:
                 "median_ms": float(np.median(judged_ms)),
                 "p99_ms": float(np.percentile(judged_ms, 99)),
                 "no_verdict": sum(inspection.score is None for _, _, inspection in results),
+                "ng": sum(inspection.verdict is Verdict.NG for _, _, inspection in results),
             }
         )
     )

@@ -18,7 +18,7 @@ from edge_app.domain import Frame, Inspection, utc_now
 from edge_app.inspector import Inspector
 from edge_app.pictures import decode_picture
 from edge_app.record_pictures import PICTURES
-from edge_app.records import DATABASE, Records
+from edge_app.records import DATABASE, JudgedPart, Records
 from edge_app.retention import Limits
 
 bundle, folder, rounds = read_bundle(Path(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])
@@ -46,17 +46,15 @@ def judged() -> list[Inspection]:
 def write_for_ever(acknowledge: int) -> None:
     records = Records(folder, keep_good_share=0.5, limits=limits)
     while True:
-        for picture, inspection in zip(pictures, inspections, strict=True):
-            part_id = records.append(
-                inspection,
-                picture,
-                manifest=bundle.manifest,
-                source="test",
-                captured_monotonic_s=0.0,
-                decided_utc=utc_now(),
-                latency_ms=0.0,
-            )
-            os.write(acknowledge, f"{part_id} {inspection.verdict.value}\n".encode())
+        # Given all at once: a GOOD part whose picture is not kept is committed together with the one before it.
+        left = [
+            JudgedPart(inspection, picture, bundle.manifest, "test", 0.0, utc_now(), 0.0)
+            for picture, inspection in zip(pictures, inspections, strict=True)
+            for _ in range(2)
+        ]
+        while left:
+            for part_id in records.append(left):
+                os.write(acknowledge, f"{part_id} {left.pop(0).inspection.verdict.value}\n".encode())
         records.audit("recipe", "test", f"after part {part_id}")
         os.write(acknowledge, f"{part_id} audited\n".encode())
         records.tidy()
@@ -85,7 +83,7 @@ for _ in range(rounds):
         os.close(read_end)
         write_for_ever(write_end)
     os.close(write_end)
-    said, wanted = b"", chance.randint(1, 8)
+    said, wanted = b"", chance.randint(1, 12)
     while said.count(b"\n") < wanted:
         more = os.read(read_end, 65536)
         assert more, "the writer ended by itself"

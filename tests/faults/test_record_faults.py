@@ -18,7 +18,7 @@ from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Inspection, Reason, Verdict, utc_now
 from edge_app.errors import RecordsError
 from edge_app.record_pictures import PICTURES
-from edge_app.records import Records
+from edge_app.records import JudgedPart, Records
 from edge_app.records_export import export_table, table_writer
 from edge_app.records_read import Filter, newest
 from edge_app.records_schema import open_to_read
@@ -57,10 +57,7 @@ def fill(records: Records, bundle: ModelBundle, verdicts: list[Verdict]) -> None
     for verdict in verdicts:
         score = 0.1 if verdict is Verdict.GOOD else 0.9
         inspection = Inspection(verdict, 0, "part", utc_now(), "p", "p-1-x", "cpu", threshold=0.5, score=score)
-        records.append(
-            inspection, NOISE, manifest=bundle.manifest, source="x", captured_monotonic_s=0.0, decided_utc=utc_now(),
-            latency_ms=1.0,
-        )  # fmt: skip
+        records.append([JudgedPart(inspection, NOISE, bundle.manifest, "x", 0.0, utc_now(), 1.0)])
 
 
 def free_bytes(folder: Path) -> int:

@@ -49,7 +49,8 @@ def break_a_slot():
 
 def report():
     shown = window()
-    print(json.dumps([shown.line_page.verdict.look.word, shown.andon.message.text(), shown.status.state.value]), flush=True)
+    word = shown.line_page.verdict.look.word
+    print(json.dumps([word, shown.andon.message.text(), shown.status.state.value]), flush=True)
     shown.line_page.start_button.click()
     QTimer.singleShot(1500, look_again)
 

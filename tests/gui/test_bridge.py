@@ -25,14 +25,15 @@ def test_picture_verdict_and_score_are_always_of_one_frame(qtbot, make_screen, g
     seen = []
 
     def check(result):
-        drawn = window.line_page.picture.grab().toImage()
-        image = window.line_page.picture._image
+        page = window.line_page
+        drawn = page.picture.grab().toImage()
+        image = page.picture._image
         left, top = (drawn.width() - image.width()) // 2, (drawn.height() - image.height()) // 2
         corner = QColor(drawn.pixel(left + 10, top + 10)).red()
-        same = window.line_page.picture.result is window.line_page.verdict.result is window.line_page.score.result is result
+        same = page.picture.result is page.verdict.result is page.score.result is result
         frame_id = result.inspection.frame_id
-        told = window.line_page.verdict.look.part.startswith(f"nut {frame_id} · ")
-        word = window.line_page.verdict.look.word == result.inspection.verdict.value
+        told = page.verdict.look.part.startswith(f"nut {frame_id} · ")
+        word = page.verdict.look.word == result.inspection.verdict.value
         seen.append((frame_id, same and told and word and abs(corner - (40 + (frame_id * 37) % 180)) <= 2))
 
     screen.bridge.part_shown.connect(check)  # after the window's own slot: all is drawn by then

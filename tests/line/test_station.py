@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,16 @@ import pytest
 from fake_cameras import ScriptedCamera, noisy, wait_until
 from stations import GivenSlot, RunningStation, SlowInspector, golden_picture
 
-from edge_app.bundle import ModelBundle, read_bundle
+from edge_app.bundle import ModelBundle, build_bundle, content_of, read_bundle
 from edge_app.domain import Frame, Reason, Verdict, utc_now
-from edge_app.errors import DataError
+from edge_app.errors import DataError, RecordsError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
 from edge_app.mailbox import Policy
 from edge_app.pictures import read_picture
+from edge_app.recorder import BACKLOG
+from edge_app.records import JudgedPart, Records
+from edge_app.slot import InProcess
 from edge_app.station import Counters, PartResult, State
 from edge_app.triggers import Answer
 
@@ -85,13 +90,108 @@ def test_a_result_is_published_after_its_record_is_committed(bundle: ModelBundle
     found: list[bool] = []
 
     def look(result: PartResult) -> None:
-        row = run.records.recent(1)[0]
-        found.append((row["part_id"], row["label"]) == (result.part_id, result.inspection.label))
+        labels = {row["part_id"]: row["label"] for row in run.records.recent(20)}
+        found.append(labels.get(result.part_id) == result.inspection.label)
 
     with RunningStation(bundle, f"folder:{parts}", tmp_path / "records", also=look) as run:
         run.station.start()
         run.station.wait(30)
     assert found == [True] * 13
+
+
+class SlowDisk(Records):
+    """Takes its time for every commit; keeps what it was asked to write and what it wrote."""
+
+    def __init__(self, folder: Path, delay_s: float) -> None:
+        super().__init__(folder)
+        self._delay_s = delay_s
+        self.asked: list[int] = []
+        self.groups: list[list[int]] = []
+
+    def append(self, parts: Sequence[JudgedPart]) -> list[int]:
+        time.sleep(self._delay_s)
+        self.asked.append(len(parts))
+        self.groups.append(super().append(parts))
+        return self.groups[-1]
+
+
+def on_slow_disk(bundle: ModelBundle, folder: Path, delay_s: float, pace_s: float, parts: int) -> RunningStation:
+    good = golden_picture(bundle, Verdict.GOOD)
+    camera = ScriptedCamera([noisy(good, number) for number in range(parts)], pace_s=pace_s)
+    camera.live = False
+    run = RunningStation(bundle, lambda: camera, None, policy=Policy.PART)
+    run.records = run.station._records = SlowDisk(folder, delay_s)
+    return run
+
+
+def test_parts_that_come_while_the_disk_is_slow_are_committed_together(bundle: ModelBundle, tmp_path: Path) -> None:
+    with on_slow_disk(bundle, tmp_path, delay_s=0.1, pace_s=0.03, parts=30) as run:
+        run.station.start()
+        assert run.station.wait(30)
+        assert [result.inspection.frame_id for result in run.results] == list(range(30))
+        assert run.reasons == []
+        assert [result.part_id for result in run.results] == list(range(1, 31))
+        assert max(map(len, run.records.groups)) > 1
+        assert len(run.records.recent(100)) == 30
+
+
+def test_a_disk_that_is_too_slow_makes_parts_no_verdict_and_each_has_its_row(
+    bundle: ModelBundle, tmp_path: Path
+) -> None:
+    with on_slow_disk(bundle, tmp_path, delay_s=0.5, pace_s=0.003, parts=150) as run:
+        run.station.start()
+        assert run.station.wait(60)
+        assert [result.inspection.frame_id for result in run.results] == list(range(150))
+        assert set(run.reasons) == {"OVERFLOW"}
+        assert max(run.records.asked) <= BACKLOG + 1, "more were held than may be"
+        rows = {row["part_id"]: (row["verdict"], row["frame_id"]) for row in run.records.recent(1000)}
+        told = {result.part_id: (result.inspection.verdict.value, result.inspection.frame_id) for result in run.results}
+        assert rows == told
+
+
+@pytest.mark.allow_warnings
+def test_a_part_with_which_a_change_of_model_cannot_be_recorded_is_told_of(bundle: ModelBundle, tmp_path: Path) -> None:
+    class NoAudit(Records):
+        def audit(self, *args: object, **kwargs: object) -> None:
+            raise RecordsError("the disk is full")
+
+    other = build_bundle(content_of(bundle) | {"sequence": bundle.manifest.sequence + 1}, bundle.files)
+    slot = GivenSlot(Inspector(bundle))
+    good = golden_picture(bundle, Verdict.GOOD)
+    camera = ScriptedCamera([noisy(good, number) for number in range(5)])
+    camera.live = False
+    with RunningStation(bundle, lambda: camera, None, slot=slot) as run:
+        run.records = run.station._records = NoAudit(tmp_path)
+        slot._judge = InProcess(Inspector(other))
+        run.station.start()
+        assert run.station.wait(10)
+        assert run.station.status().state is State.ERROR
+        assert run.results[0].inspection.frame_id == 0
+        assert set(run.reasons) == {"NOT_RECORDED"}
+
+
+@pytest.mark.allow_warnings
+def test_a_listener_that_fails_among_parts_committed_together_changes_no_verdict(
+    bundle: ModelBundle, tmp_path: Path
+) -> None:
+    def listen(result: PartResult) -> None:
+        if result.inspection.frame_id == 5:
+            raise OSError("the listener has gone")
+
+    with on_slow_disk(bundle, tmp_path, delay_s=0.2, pace_s=0.01, parts=12) as run:
+        publish = run.station._publish
+        run.station._publish = lambda result: (publish(result), listen(result))
+        run.station.start()
+        assert run.station.wait(20)
+        assert run.station.status().state is State.ERROR
+        rows = {row["frame_id"]: row["verdict"] for row in run.records.recent(100)}
+        assert len(rows) > 6, "none was committed together with the part at which the listener failed"
+        told = {result.inspection.frame_id: result for result in run.results}
+        assert len(told) == len(run.results)
+        for frame_id, verdict in rows.items():
+            assert told[frame_id].inspection.verdict.value == verdict
+        unrecorded = [result for frame_id, result in told.items() if frame_id not in rows]
+        assert all(result.inspection.reason is Reason.MODEL_FAILED for result in unrecorded)
 
 
 def test_stop_finishes_the_parts_in_hand_and_start_goes_on_with_the_next(bundle: ModelBundle, parts: Path) -> None:
@@ -143,6 +243,23 @@ def test_a_live_camera_loses_old_pictures_and_counts_them(bundle: ModelBundle) -
         assert numbers == sorted(set(numbers))
         assert run.station.status().dropped == 40 - len(numbers) > 10
         assert max(result.latency_ms for result in run.results) < 200, "an old picture was judged"
+
+
+def test_pictures_that_the_camera_had_no_time_to_hand_on_are_counted_too(bundle: ModelBundle) -> None:
+    good = golden_picture(bundle, Verdict.GOOD)
+
+    class Skipping(ScriptedCamera):
+        def read(self, timeout_s: float) -> Frame | None:
+            frame = super().read(timeout_s)
+            return replace(frame, frame_id=100 + 3 * frame.frame_id)
+
+    camera = Skipping([noisy(good, number) for number in range(6)], pace_s=0.1)
+    with RunningStation(bundle, lambda: camera, None) as run:
+        run.station.start()
+        assert run.station.wait(30)
+        # Not those before the first: nobody had asked for them.
+        assert [result.inspection.frame_id for result in run.results] == [100, 103, 106, 109, 112, 115]
+        assert run.station.status().dropped == 10
 
 
 def test_parts_that_come_too_fast_are_no_verdict_and_none_is_missing(bundle: ModelBundle, tmp_path: Path) -> None:

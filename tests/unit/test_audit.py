@@ -11,7 +11,7 @@ import pytest
 from edge_app.audit import CUT, HEAD_FILE, Break, insert_entry, verify_audit
 from edge_app.bundle import read_bundle
 from edge_app.domain import Inspection, Verdict, utc_now
-from edge_app.records import DATABASE, Records
+from edge_app.records import DATABASE, JudgedPart, Records
 
 
 @pytest.fixture
@@ -20,10 +20,8 @@ def add_part(demo_bundle_path: Path) -> Callable[[Records], int]:
     inspection = Inspection(Verdict.GOOD, 0, "part", utc_now(), "p", "p-1-x", "cpu", threshold=0.5, score=0.1)
 
     def add(records: Records) -> int:
-        return records.append(
-            inspection, None, manifest=manifest, source="x", captured_monotonic_s=0.0, decided_utc=utc_now(),
-            latency_ms=1.0,
-        )  # fmt: skip
+        (part_id,) = records.append([JudgedPart(inspection, None, manifest, "x", 0.0, utc_now(), 1.0)])
+        return part_id
 
     return add
 

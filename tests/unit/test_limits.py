@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stations import golden_picture
 
@@ -18,6 +18,7 @@ from edge_app.errors import ConfigError, RecordsError
 from edge_app.inspector import Inspector
 from edge_app.limited import LimitedSlot
 from edge_app.limits import KeptLimits, Limits, Moved, display_range, is_good, is_ng, read_limits, score_of
+from edge_app.manifest import Thresholds
 from edge_app.records import Records
 from edge_app.slot import FixedSlot
 from edge_app.workers import WorkerPool
@@ -79,8 +80,20 @@ def test_limits_that_decide_nothing_are_refused(wrong):
 
 
 @given(st.floats(-100, 100), st.floats(-100, 100))
-def test_the_pixel_threshold_never_lies_above_the_image_threshold(bundle, own, image):
-    thresholds = bundle.manifest.thresholds.model_copy(update={"image": own, "pixel": own - 1.5})
+@example(5e-324, 1.0)
+def test_the_pixel_threshold_never_lies_above_the_image_threshold(own, image):
+    thresholds = Thresholds(
+        image=own,
+        pixel=own - 1.5,
+        rule="conformal",
+        false_reject_rate=0.01,
+        asked_false_reject_rate=0.01,
+        n_good=100,
+        folds=3,
+        false_reject_bound=0.02,
+        sufficient=True,
+        enough_good_parts=99,
+    )
     assert Limits.moved(thresholds, image).pixel <= image
 
 

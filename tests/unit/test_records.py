@@ -20,7 +20,7 @@ from edge_app.errors import RecordsError
 from edge_app.inspector import Inspector
 from edge_app.pictures import decode_picture, read_picture
 from edge_app.record_pictures import PICTURES
-from edge_app.records import DATABASE, Records
+from edge_app.records import DATABASE, JudgedPart, Records
 from edge_app.records_schema import SCHEMA_VERSION
 
 
@@ -54,7 +54,8 @@ def append(
         "decided_utc": utc_now(),
         "latency_ms": 7.0,
     }
-    return records.append(inspection, image, **(values | other))
+    (part_id,) = records.append([JudgedPart(inspection, image, **(values | other))])
+    return part_id
 
 
 def files(folder: Path) -> set[str]:
@@ -164,6 +165,57 @@ def test_a_share_that_is_none_is_refused_before_anything_is_made(tmp_path: Path,
     with pytest.raises(ValueError, match="share from 0 to 1"):
         Records(tmp_path / "records", keep_good_share=share)
     assert not (tmp_path / "records").exists()
+
+
+def judged_parts(bundle: ModelBundle, judged: Any, *verdicts: Verdict) -> list[JudgedPart]:
+    """Parts of these verdicts, each with its picture."""
+    now_utc = utc_now()
+    pairs = [judged[verdict] for verdict in verdicts]
+    return [
+        JudgedPart(inspection, image, bundle.manifest, "folder:x", 1.5, now_utc, 7.0) for image, inspection in pairs
+    ]
+
+
+def test_parts_given_together_are_committed_together_up_to_the_next_kept_picture(
+    tmp_path: Path, bundle: ModelBundle, judged: Any
+) -> None:
+    records = Records(tmp_path)
+    good, ng = Verdict.GOOD, Verdict.NG
+    left, groups = judged_parts(bundle, judged, good, good, ng, good, good, ng, ng, good), []
+    done: list[str] = []
+    records._file.connection.set_trace_callback(done.append)
+    while left:
+        groups.append(records.append(left))
+        del left[: len(groups[-1])]
+    records._file.connection.set_trace_callback(None)
+    assert groups == [[1, 2], [3, 4, 5], [6], [7, 8]]
+    assert done.count("COMMIT") == len(groups)
+    rows = records.recent(20)[::-1]
+    assert [row["verdict"] for row in rows] == ["GOOD", "GOOD", "NG", "GOOD", "GOOD", "NG", "NG", "GOOD"]
+    assert [row["part_id"] for row in rows if row["picture"]] == [3, 6, 7]
+    assert files(tmp_path) == files_of(records)
+    records.close()
+
+
+def test_of_good_parts_given_together_the_same_share_is_kept(tmp_path: Path, bundle: ModelBundle, judged: Any) -> None:
+    records = Records(tmp_path, keep_good_share=0.25)
+    left = judged_parts(bundle, judged, *[Verdict.GOOD] * 9)
+    while left:
+        del left[: len(records.append(left))]
+    assert [row["part_id"] for row in reversed(records.recent(20)) if row["picture"]] == [4, 8]
+    records.close()
+
+
+def test_of_parts_given_together_all_are_recorded_or_none(tmp_path: Path, bundle: ModelBundle, judged: Any) -> None:
+    records = Records(tmp_path)
+    parts = judged_parts(bundle, judged, Verdict.NG, Verdict.GOOD, Verdict.GOOD)
+    with pytest.raises(RecordsError, match="NOT NULL"):
+        records.append([*parts[:2], replace(parts[2], latency_ms=None)])
+    assert records.recent(9) == []
+    assert files(tmp_path) == set()
+    assert not records._file.connection.in_transaction
+    assert records.append(parts) == [1, 2, 3]
+    records.close()
 
 
 def test_a_row_that_fails_takes_its_pictures_along(tmp_path: Path, bundle: ModelBundle, judged: Any) -> None:

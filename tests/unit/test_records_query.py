@@ -20,7 +20,7 @@ from stations import RunningStation, golden_picture
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Inspection, Reason, Verdict
 from edge_app.errors import RecordsError
-from edge_app.records import DATABASE, Records
+from edge_app.records import DATABASE, JudgedPart, Records
 from edge_app.records_export import CsvWriter, export_table, table_writer
 from edge_app.records_query import add_parser
 from edge_app.records_read import CHUNK_ROWS
@@ -76,9 +76,9 @@ def append(records: Records, bundle: ModelBundle, verdict: Verdict, hours: float
         reason=Reason.BLURRED if verdict is Verdict.NO_VERDICT else None,
     )  # fmt: skip
     values: dict[str, Any] = {"manifest": bundle.manifest, "source": "camera:0", "captured_monotonic_s": 1.5}
-    return records.append(
-        inspection, other.pop("image", None), **(values | {"decided_utc": moment, "latency_ms": 7.0} | other)
-    )
+    values |= {"decided_utc": moment, "latency_ms": 7.0}
+    (part_id,) = records.append([JudgedPart(inspection, other.pop("image", None), **(values | other))])
+    return part_id
 
 
 @pytest.fixture

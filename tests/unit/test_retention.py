@@ -16,7 +16,7 @@ from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import AnomalyMap, Box, Inspection, Reason, Verdict
 from edge_app.errors import RecordsError
 from edge_app.record_pictures import PICTURES, PictureFolder
-from edge_app.records import Records
+from edge_app.records import JudgedPart, Records
 from edge_app.retention import STEP_PARTS, Limits, Tidied
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -43,10 +43,10 @@ class Line:
             reason=Reason.BLURRED if verdict is Verdict.NO_VERDICT else None,
             anomaly_map=AnomalyMap(np.zeros((8, 8), np.float32), Box(0, 0, 64, 64)) if has_map else None,
         )  # fmt: skip
-        return self.records.append(
-            inspection, NOISE, manifest=self._bundle.manifest, source="x", captured_monotonic_s=0.0,
-            decided_utc=self.now, latency_ms=1.0,
-        )  # fmt: skip
+        (part_id,) = self.records.append(
+            [JudgedPart(inspection, NOISE, self._bundle.manifest, "x", 0.0, self.now, 1.0)]
+        )
+        return part_id
 
     def days(self, count: int, *verdicts: Verdict) -> None:
         """So many days, each with one part of each of these verdicts."""

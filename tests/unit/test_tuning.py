@@ -9,7 +9,7 @@ import pytest
 from edge_app.bundle import read_bundle
 from edge_app.domain import Inspection, Reason, Verdict, utc_now
 from edge_app.limits import Limits
-from edge_app.records import Records
+from edge_app.records import JudgedPart, Records
 from edge_app.records_schema import open_to_read
 from edge_app.tuning import (
     Share,
@@ -177,14 +177,8 @@ def test_the_last_parts_of_the_bundle_are_read_from_the_record(demo_bundle_path,
 
     def add(score, bundle_id="this"):
         return records.append(
-            judged(score, bundle_id),
-            None,
-            manifest=bundle.manifest,
-            source="test",
-            captured_monotonic_s=0.0,
-            decided_utc=utc_now(),
-            latency_ms=0.0,
-        )
+            [JudgedPart(judged(score, bundle_id), None, bundle.manifest, "test", 0.0, utc_now(), 0.0)]
+        )[0]
 
     ids = [add(score) for score in SCORES]
     add(1.0, "another")
