@@ -485,6 +485,18 @@ def test_an_answer_that_comes_after_the_page_was_left_does_no_harm(make_station,
     assert station.open(parts=1) is page
 
 
+def test_an_answer_that_comes_after_the_window_has_gone_does_no_harm(make_station, qtbot, good):
+    station = make_station()
+    station.judge(good)
+    page = station.open(parts=1)
+    page._read()
+    number = page._question
+    sip.delete(page)
+    page._take_parts(number, page.parts)
+    page._not_read(number, "the record is gone")
+    qtbot.wait(200)
+
+
 def test_new_parts_come_into_the_picture(make_station, good, qtbot):
     station = make_station()
     station.judge(good)

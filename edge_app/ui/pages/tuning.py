@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from PyQt5 import sip
 from PyQt5.QtCore import QTimer
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
@@ -194,8 +195,8 @@ class TuningPage(Page):
         self._show()
         self.bridge.ask(
             lambda: slot.change(limits, reason, records, now.bundle.bundle_id),
-            lambda _: self._applied(now),
-            self._refused,
+            lambda _: sip.isdeleted(self) or self._applied(now),
+            lambda why: sip.isdeleted(self) or self._refused(why),
         )
 
     def _applied(self, was: LimitsNow) -> None:
@@ -240,13 +241,17 @@ class TuningPage(Page):
             lambda why: self._not_read(number, why),
         )
 
+    def _waits_for(self, number: int) -> bool:
+        # The window may have gone before the answer came.
+        return number == self._question and not sip.isdeleted(self)
+
     def _take_parts(self, number: int, parts: Parts) -> None:
-        if number == self._question:
+        if self._waits_for(number):
             self.parts, self._unread = parts, ""
             self._show()
 
     def _not_read(self, number: int, why: str) -> None:
-        if number == self._question:
+        if self._waits_for(number):
             self._unread = why
             self._show()
 
