@@ -39,6 +39,8 @@ class Reason(enum.Enum):
     NOT_FINITE = "score is not a number"
     MODEL_FAILED = "model failed"
     NO_SERIAL = "part without a number"
+    UNCERTAIN = "score between the two limits"
+    NO_LIMITS = "limits cannot be read"
     OVERFLOW = "parts came faster than they could be inspected"
     CAMERA_LOST = "camera lost"
     NOT_RECORDED = "result could not be recorded"
@@ -208,9 +210,9 @@ class Inspection:
 
     Attributes:
         score: anomaly score, None when there is no verdict.
-        threshold: image threshold of the bundle; a score equal to it is NG.
+        threshold: image threshold that it was held against; a score equal to it is NG.
         reason: why there is no verdict, None otherwise; `detail` says it with figures.
-        anomaly_map: None when there is no verdict.
+        anomaly_map: None when there is no verdict, unless the score alone is in doubt.
         regions: where it differs, the strongest first.
         device: what really ran the model ("cpu", ...).
 

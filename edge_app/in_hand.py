@@ -57,5 +57,12 @@ class InHand:
         """NO VERDICT on it, for a reason."""
         judge, part = self.judge, self.part
         return no_verdict(
-            judge.bundle, judge.device, part.frame_id, part.label, reason, detail, captured_utc=part.captured_utc
+            judge.bundle,
+            judge.device,
+            part.frame_id,
+            part.label,
+            reason,
+            detail,
+            captured_utc=part.captured_utc,
+            threshold=judge.limits.image,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ from edge_app.domain import (
 )
 from edge_app.explain import Comparison, compare, patch_numbers, peak_place, read_sheet
 from edge_app.health import Health, camera_trouble, health_of, without_content
+from edge_app.limits import Limits
 from edge_app.manifest import GOOD_PATCHES
 from edge_app.photometric import even_out
 from edge_app.pictures import decode_picture
@@ -75,7 +76,7 @@ class Inspector:
         """What really runs the model."""
         return self.model.device
 
-    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Inspection:
         """The verdict on one frame. Never raises for a frame: what goes wrong is NO VERDICT with its reason.
 
         Args:
@@ -84,7 +85,14 @@ class Inspector:
                 looked at, for the model knows nothing of what is around. What is ignored is in the picture, but neither
                 in score nor regions nor map; as it heats the map around itself too, by half an SSIM window, a
                 feature's reach and what is smoothed, what moves there needs so much margin.
+            limits: what the score is held against; None for the bundle's own.
         """
+        limits = limits or Limits.own(self.bundle.manifest.thresholds)
+        found = self._inspect(frame, area, limits)
+        # What had no verdict for another reason says too what it would have been held against.
+        return found if found.threshold == limits.image else replace(found, threshold=limits.image)
+
+    def _inspect(self, frame: Frame, area: Area, limits: Limits) -> Inspection:
         started = time.perf_counter()
         try:
             levels, roi = self._looked(frame.image_rgb, area, frame.window_in_frame)
@@ -112,10 +120,10 @@ class Inspector:
             return self.no_verdict(frame, Reason.MODEL_FAILED, str(error))
         if not np.isfinite(score):
             return self.no_verdict(frame, Reason.NOT_FINITE, "the anomaly map holds a value that is not finite")
-        thresholds = self.bundle.manifest.thresholds
-        is_ng = score >= thresholds.image
+        verdict = limits.decide(score)
+        in_doubt = verdict is Verdict.NO_VERDICT
         # On the part in place, where the score comes from: so an NG map has its region however the part was turned.
-        regions = self._regions(values, roi, pose) if is_ng else ()
+        regions = self._regions(values, roi, pose, limits.pixel) if verdict is Verdict.NG else ()
         on_frame = self._placer.map_back(values, pose, roi)
         if ignored is not None:
             # A place of the frame has the highest of several values of the map: some may lie beyond what is ignored.
@@ -123,15 +131,17 @@ class Inspector:
         anomaly_map = AnomalyMap(on_frame, roi)
         ended = time.perf_counter()
         return Inspection(
-            verdict=Verdict.NG if is_ng else Verdict.GOOD,
+            verdict=verdict,
             frame_id=frame.frame_id,
             label=frame.label,
             captured_utc=frame.captured_utc,
             product=self.bundle.manifest.product,
             bundle_id=self.bundle.bundle_id,
             device=self.device,
-            threshold=thresholds.image,
-            score=score,
+            threshold=limits.image,
+            score=None if in_doubt else score,
+            reason=Reason.UNCERTAIN if in_doubt else None,
+            detail=limits.told(score) if in_doubt else "",
             anomaly_map=anomaly_map,
             regions=regions,
             timings=Timings(
@@ -168,7 +178,11 @@ class Inspector:
         return health_of(self._placer.look(image_rgb)[-1])
 
     def explain(
-        self, image_rgb: UInt8Array, area: Area = WHOLE_FRAME, window_in_frame: Box | None = None
+        self,
+        image_rgb: UInt8Array,
+        area: Area = WHOLE_FRAME,
+        window_in_frame: Box | None = None,
+        limits: Limits | None = None,
     ) -> tuple[Comparison, ...]:
         """What each region of an NG part was compared with, for a person to compare; it takes as long as `inspect`.
 
@@ -178,6 +192,7 @@ class Inspector:
             image_rgb: uint8 (H, W, 3), a frame's picture.
             area: as it was inspected.
             window_in_frame: likewise.
+            limits: likewise.
 
         Returns:
             one for each region, the strongest first; none for a part that is GOOD, and none where the bundle remembers
@@ -196,13 +211,13 @@ class Inspector:
         self.model.invoke()
         features = self.model.output_features()
         values, score = self.judged(self.found_in(features), ignored_on_canvas(self._placer, area, pose, roi))
-        thresholds = self.bundle.manifest.thresholds
-        if not score >= thresholds.image:
+        limits = limits or Limits.own(self.bundle.manifest.thresholds)
+        if limits.decide(score) is not Verdict.NG:
             return ()
         # The map lies on the canvas, as the part is; the patches are the model's.
         numbers = self._placer.on_canvas(patch_numbers(2 * head.grid, *picture.shape[:2]))
         comparisons = []
-        for found in self._scorer.regions(values, thresholds.pixel):
+        for found in self._scorer.regions(values, limits.pixel):
             number, box = int(numbers[peak_place(values, found)]), self._placer.box_back(found.box_in_map, pose, roi)
             comparisons.append(compare(picture, features, head, tiles, number, box))
         return tuple(comparisons)
@@ -326,10 +341,10 @@ class Inspector:
             self.bundle, self.device, frame.frame_id, frame.label, reason, detail, captured_utc=frame.captured_utc
         )
 
-    def _regions(self, values: Float32Array, roi: Box, pose: Pose) -> tuple[Region, ...]:
+    def _regions(self, values: Float32Array, roi: Box, pose: Pose, pixel_threshold: float) -> tuple[Region, ...]:
         pixel_area = self._placer.pixel_area(pose, roi)
         regions = []
-        for found in self._scorer.regions(values, self.bundle.manifest.thresholds.pixel):
+        for found in self._scorer.regions(values, pixel_threshold):
             box = self._placer.box_back(found.box_in_map, pose, roi)
             regions.append(Region(box, found.area_px * pixel_area, found.peak))
         return tuple(regions)
@@ -344,8 +359,12 @@ def no_verdict(
     detail: str,
     *,
     captured_utc: datetime | None = None,
+    threshold: float | None = None,
 ) -> Inspection:
-    """NO VERDICT on a part of which there may not even be a frame; captured now, unless said when."""
+    """NO VERDICT on a part of which there may not even be a frame; captured now, unless said when.
+
+    The threshold is the bundle's own, unless it was moved.
+    """
     return Inspection(
         verdict=Verdict.NO_VERDICT,
         frame_id=frame_id,
@@ -354,7 +373,7 @@ def no_verdict(
         product=bundle.manifest.product,
         bundle_id=bundle.bundle_id,
         device=device,
-        threshold=bundle.manifest.thresholds.image,
+        threshold=bundle.manifest.thresholds.image if threshold is None else threshold,
         reason=reason,
         detail=detail,
     )

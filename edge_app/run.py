@@ -24,6 +24,8 @@ from edge_app.config import CameraConfig, StationConfig, check_config, read_conf
 from edge_app.control import Command, ControlServer, default_path
 from edge_app.control_http import HttpControl
 from edge_app.errors import ConfigError
+from edge_app.limited import LimitedSlot
+from edge_app.limits import KeptLimits, limits_path
 from edge_app.mailbox import Policy
 from edge_app.records import Records
 from edge_app.rejects import outputs_of
@@ -110,8 +112,10 @@ class _Build:
             if (which := (camera.bundle, camera.product)) not in slots:
                 slots[which] = self._slot(camera, pool)
                 self.stack.callback(slots[which].close)
-        bundles = {slot.inspector().bundle.manifest.product for slot in slots.values()}
-        folder = config.records_dir or state_folder() / "+".join(sorted(bundles))
+        products = {which: slot.inspector().bundle.manifest.product for which, slot in slots.items()}
+        folder = config.records_dir or state_folder() / "+".join(sorted(set(products.values())))
+        kept = {product: KeptLimits(limits_path(folder, product), product) for product in products.values()}
+        limited = {which: LimitedSlot(slot, kept[products[which]]) for which, slot in slots.items()}
         records = Records(folder, keep_good_share=config.keep_good_share, limits=config.retention.limits)
         self.stack.callback(records.close)
         outputs = outputs_of(config.reject)
@@ -125,7 +129,7 @@ class _Build:
             [
                 Station(
                     open_source=self._open_source(camera),
-                    slot=slots[camera.bundle, camera.product],
+                    slot=limited[camera.bundle, camera.product],
                     records=records,
                     publish=count_and_publish,
                     max_parts=self.max_parts,
@@ -147,7 +151,7 @@ class _Build:
                 scanner.start()
         pool.on_give_up = found.fail
         self.stack.callback(found.close)
-        _audit_start(records, config, slots.values())
+        _audit_start(records, config, limited.values())
         self.stack.callback(Upkeep(records, found.fail).close)
         self._open_control(commands(found, pool, outputs, folder))
         keepalive = Keepalive(self.watchdog, lambda: told_to_systemd(found))
@@ -215,11 +219,14 @@ class _Build:
         return StoreSlot(ModelStore(self.config.models_dir, camera.product), make=pool.load)
 
 
-def _audit_start(records: Records, config: StationConfig, slots: Iterable[ModelSlot]) -> None:
-    """Write down what judges from now on, and with which settings, where that is not what was written last."""
+def _audit_start(records: Records, config: StationConfig, slots: Iterable[LimitedSlot]) -> None:
+    """Write down what judges from now on, by which limits and settings, where that is not what was written last."""
+    found = {slot.now().bundle.bundle_id: slot.now().active for slot in slots}
     now = {
         "configuration": config.sha256,
-        "bundles": sorted({slot.inspector().bundle.bundle_id for slot in slots}),
+        "bundles": sorted(found),
+        # Somebody may have exchanged the file while nothing ran.
+        "limits": {name: None if limits is None else [limits.least, limits.image] for name, limits in found.items()},
     }
     if records.last_audited("start") != now:
         records.audit(

@@ -13,6 +13,7 @@ from edge_app.bundle import ModelBundle
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
 from edge_app.errors import BundleError, DataError
 from edge_app.inspector import Inspector, check_golden
+from edge_app.limits import Limits
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
 from edge_app.store import ModelStore
@@ -31,10 +32,14 @@ class Judge(Protocol):
     def device(self) -> str:
         """What really runs the model."""
 
-    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+    @property
+    def limits(self) -> Limits:
+        """What scores are held against, where none are given."""
+
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Inspection:
         """The verdict on one frame, as `Inspector.inspect` gives it."""
 
-    def submit(self, frame: Frame, area: Area = WHOLE_FRAME) -> Future[Inspection]:
+    def submit(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Future[Inspection]:
         """The same without waiting for it; the future never holds an exception."""
 
     def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
@@ -53,17 +58,18 @@ class InProcess:
 
     def __init__(self, inspector: Inspector) -> None:
         self.bundle, self.device = inspector.bundle, inspector.device
+        self.limits = Limits.own(inspector.bundle.manifest.thresholds)
         self._inspector, self._lock = inspector, threading.Lock()
 
-    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Inspection:
         """The verdict on one frame."""
         with self._lock:
-            return self._inspector.inspect(frame, area)
+            return self._inspector.inspect(frame, area, limits)
 
-    def submit(self, frame: Frame, area: Area = WHOLE_FRAME) -> Future[Inspection]:
+    def submit(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Future[Inspection]:
         """The verdict as a future that has it already."""
         future: Future[Inspection] = Future()
-        future.set_result(self.inspect(frame, area))
+        future.set_result(self.inspect(frame, area, limits))
         return future
 
     def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
@@ -75,13 +81,11 @@ class InProcess:
 
 
 class ModelSlot(Protocol):
-    """Gives the judge of the moment.
+    """Gives the judge of the moment."""
 
-    Attributes:
-        notice: "" or one sentence for the screen.
-    """
-
-    notice: str
+    @property
+    def notice(self) -> str:
+        """What the screen should say in one sentence, or ""."""
 
     @property
     def bundle(self) -> ModelBundle:

@@ -23,6 +23,7 @@ from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, MissedPart, Re
 from edge_app.errors import CameraError, RecordsError
 from edge_app.health import FrameGuard
 from edge_app.in_hand import InHand
+from edge_app.limits import display_range
 from edge_app.mailbox import Mailbox, Policy
 from edge_app.recorder import Recorder
 from edge_app.records import JudgedPart, Records
@@ -128,8 +129,13 @@ class Station:
 
     @property
     def slot(self) -> ModelSlot:
-        """Gives what judges its parts."""
+        """What gives the model for each part."""
         return self._slot
+
+    @property
+    def slots(self) -> tuple[ModelSlot, ...]:
+        """The same, as of several stations."""
+        return (self._slot,)
 
     def start(self) -> bool:
         """Judge parts until `stop`, the end of the source or a fault. False when it runs already or is closed."""
@@ -217,7 +223,7 @@ class Station:
             dropped=capture.dropped,
             product=manifest.product,
             bundle_id=manifest.bundle_id,
-            threshold=manifest.thresholds.image,
+            threshold=judge.limits.image,
             device=judge.device,
             counters=counters,
             latency_median_ms=float(median_ms),
@@ -396,7 +402,7 @@ class Station:
             inspection=inspection,
             decided_utc=utc_now(),
             latency_ms=one.latency_ms,
-            display_range=one.judge.bundle.manifest.display_range,
+            display_range=display_range(one.judge.bundle.manifest, inspection.threshold),
             camera=self.recipe.name,
             serial=one.part.serial,
             trigger=one.part.trigger,

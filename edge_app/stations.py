@@ -36,7 +36,7 @@ class Stations:
 
     @property
     def slots(self) -> tuple[ModelSlot, ...]:
-        """What judges their parts, each once, in the order of the cameras."""
+        """What gives their models, each once."""
         return tuple(dict.fromkeys(station.slot for station in self.each))
 
     def start(self) -> bool:

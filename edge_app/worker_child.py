@@ -18,7 +18,7 @@ import cv2
 
 from edge_app.bundle import verify_bundle
 from edge_app.child import live_as_child
-from edge_app.domain import WHOLE_FRAME, Frame
+from edge_app.domain import Frame
 from edge_app.errors import KensaError
 from edge_app.inspector import Inspector, check_golden
 from edge_app.slot import ready_inspector
@@ -28,7 +28,9 @@ _log = logging.getLogger(__name__)
 
 
 def serve_parts(channel: Channel, inspectors: dict[str, Inspector]) -> None:
-    """Judge what comes until the parent closes: ("inspect", bundle_id, frame's fields, area), ("golden", bundle_id).
+    """Judge what comes until the parent closes.
+
+    Either ("inspect", bundle_id, frame's fields, area, limits), or ("golden", bundle_id).
 
     An unexpected error is not caught: the process ends, the part is NO VERDICT, and another process takes over.
     """
@@ -41,10 +43,10 @@ def serve_parts(channel: Channel, inspectors: dict[str, Inspector]) -> None:
         if what == "golden":
             channel.send(_answer(partial(check_golden, inspector)))
             continue
-        fields, area = rest
+        fields, *how = rest
         assert image_rgb is not None
         frame = Frame(image_rgb=image_rgb, **fields)
-        channel.send(("done", inspector.inspect(frame) if area == WHOLE_FRAME else inspector.inspect(frame, area)))
+        channel.send(("done", inspector.inspect(frame, *how)))
 
 
 def serve_bundles(channel: Channel, inspectors: dict[str, Inspector], threads: int) -> None:

@@ -21,6 +21,7 @@ from edge_app.bundle import ModelBundle
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
 from edge_app.errors import BundleError
 from edge_app.inspector import GoldenResult, no_verdict
+from edge_app.limits import Limits
 from edge_app.worker_jobs import Job, Jobs, Loaded
 from edge_app.worker_process import LOAD_LIMIT_S, WorkerFailed, WorkerProcess
 
@@ -67,10 +68,12 @@ class RemoteModel:
     Attributes:
         bundle: the bundle.
         device: what really runs the model.
+        limits: the bundle's own.
     """
 
     def __init__(self, jobs: Jobs, loaded: Loaded) -> None:
         self.bundle, self.device = loaded.bundle, loaded.device
+        self.limits = Limits.own(loaded.bundle.manifest.thresholds)
         self._jobs, self._loaded, self._unloaded = jobs, loaded, False
 
     @property
@@ -78,12 +81,13 @@ class RemoteModel:
         """How long a process may take for a part before it counts as hung, seconds."""
         return self._jobs.hang_after_s(self._loaded)
 
-    def submit(self, frame: Frame, area: Area = WHOLE_FRAME) -> Future[Inspection]:
+    def submit(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Future[Inspection]:
         """Have a frame judged by the next process that is free; from any thread.
 
         Args:
             frame: its picture must stay as it is until there is a verdict.
             area: as for `Inspector.inspect`.
+            limits: likewise.
 
         Returns:
             the inspection, never an exception: what fails is NO VERDICT. Callbacks run on the pool's threads.
@@ -93,13 +97,13 @@ class RemoteModel:
         def fail(why: str) -> None:
             future.set_result(self.no_verdict(frame, Reason.MODEL_FAILED, why))
 
-        request = ("inspect", self.bundle.bundle_id, {name: getattr(frame, name) for name in _DESCRIBED}, area)
+        request = ("inspect", self.bundle.bundle_id, {name: getattr(frame, name) for name in _DESCRIBED}, area, limits)
         self._jobs.put(Job(self._loaded, request, frame.image_rgb, future, fail))
         return future
 
-    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Inspection:
         """Wait for the verdict on one frame, as `Inspector.inspect` gives it."""
-        return self.submit(frame, area).result()
+        return self.submit(frame, area, limits).result()
 
     def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
         """NO VERDICT on a frame, for a reason."""

@@ -8,6 +8,7 @@ from edge_app.bundle import ModelBundle
 from edge_app.cameras import FrameSource, open_source
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, UInt8Array, Verdict
 from edge_app.inspector import Inspector
+from edge_app.limits import Limits
 from edge_app.mailbox import Policy
 from edge_app.pictures import decode_picture
 from edge_app.records import Records
@@ -28,9 +29,9 @@ class SlowInspector(Inspector):
         super().__init__(bundle)
         self._delay_s = delay_s
 
-    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Inspection:
         time.sleep(self._delay_s)
-        return super().inspect(frame, area)
+        return super().inspect(frame, area, limits)
 
 
 class GivenSlot:

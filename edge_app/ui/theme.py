@@ -53,6 +53,10 @@ ATTENTION = Tone("#1b2126", "#ffd23f")
 ERROR = Tone("#ffffff", "#c4161c")
 
 SCORE_BELOW, SCORE_OVER = "#6d7b85", NG.ground
+# A histogram of scores: where parts would be NG or in doubt, and its bars.
+PLOT_NG, PLOT_DOUBT = Tone(INK_SOFT, "#f3e3e2"), Tone(INK_SOFT, "#f3ecd2")
+BAR_UNMARKED, BAR_GOOD, BAR_BAD = "#8a959d", "#4c8a63", NG.ground
+WRONG = Tone("#a81218", CARD)
 VEIL = QColor(27, 33, 38, 150)
 
 TONES = {

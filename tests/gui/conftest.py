@@ -114,10 +114,8 @@ def make_screen(qtbot, bundle) -> Iterator[Callable[..., Screen]]:
     def make(live: bool = False, start: bool = True, panel: tuple[QSize, float] | None = None, **options) -> Screen:
         size, dpi = panel or (QSize(1280, 800), 149.0)
         line = HandFedLine(live)
-        slot = options.pop("slot", None) or FixedSlot(bundle)
-        bridge = StationBridge(
-            lambda publish: Station(open_source=line.open, slot=slot, publish=publish, **{"records": None, **options})
-        )
+        options = {"records": None, "slot": options.pop("slot", None) or FixedSlot(bundle), **options}
+        bridge = StationBridge(lambda publish: Station(open_source=line.open, publish=publish, **options))
         window = MainWindow(bridge, dpi)
         screen = Screen(line, bridge, window)
         made.append(screen)

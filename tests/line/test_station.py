@@ -300,10 +300,10 @@ def test_a_source_that_cannot_be_used_is_an_error_that_start_can_leave(bundle: M
 @pytest.mark.allow_warnings
 def test_an_unexpected_error_is_state_error_and_no_part_is_good(bundle: ModelBundle, parts: Path) -> None:
     class Broken(SlowInspector):
-        def inspect(self, frame, area):
+        def inspect(self, frame, *rest):
             if frame.frame_id == 1:
                 raise ZeroDivisionError("a defect of the program")
-            return super().inspect(frame, area)
+            return super().inspect(frame, *rest)
 
     with RunningStation(bundle, f"folder:{parts}", None, slot=GivenSlot(Broken(bundle, 0.0))) as run:
         run.station.start()

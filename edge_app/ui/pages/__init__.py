@@ -10,11 +10,13 @@ from edge_app.ui.pages.history import HistoryPage
 from edge_app.ui.pages.models import ModelsPage
 from edge_app.ui.pages.review import ReviewPage
 from edge_app.ui.pages.teach import TeachPage
+from edge_app.ui.pages.tuning import TuningPage
 
 PAGES: tuple[PageEntry, ...] = (
     PageEntry("review", lambda: title("review"), False, ReviewPage),
     PageEntry("history", lambda: title("history"), False, HistoryPage),
     PageEntry("batch", lambda: title("batch"), False, BatchPage),
+    PageEntry("tuning", lambda: title("tuning"), True, TuningPage),
     PageEntry("teach", lambda: title("teach"), True, TeachPage),
     PageEntry("models", lambda: title("models"), True, ModelsPage),
 )
