@@ -22,7 +22,9 @@ from edge_app.roles import Roles
 from edge_app.states import PartResult
 from edge_app.station import Station
 from edge_app.stations import Stations
+from edge_app.triggers import OnDemand
 from edge_app.ui.languages import Languages
+from edge_app.ui.theme import Themes
 
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
@@ -43,6 +45,7 @@ class StationBridge(QObject):
         make_station: builds the station around the callback it is given.
         roles: who may change what; None lets everybody.
         languages: of the screen, to switch between; None for one alone.
+        themes: likewise, light and dark.
 
     Attributes:
         records: of the station, None where it keeps none; for `do` and `ask`, never for the GUI thread.
@@ -59,9 +62,10 @@ class StationBridge(QObject):
         make_station: Callable[[Callable[[PartResult], None]], Station | Stations],
         roles: Roles | None = None,
         languages: Languages | None = None,
+        themes: Themes | None = None,
     ) -> None:
         super().__init__()
-        self.roles, self.languages = roles, languages
+        self.roles, self.languages, self.themes = roles, languages, themes
         self._lock = threading.Lock()
         self._latest: PartResult | None = None
         self._ng: deque[PartResult] = deque(maxlen=KEPT_NG)
@@ -89,6 +93,22 @@ class StationBridge(QObject):
         """Stop the line after the part in hand."""
         self.station.stop()
         self.poll()
+
+    @property
+    def each(self) -> tuple[Station, ...]:
+        """The station of every camera."""
+        return self.station.each if isinstance(self.station, Stations) else (self.station,)
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether a camera waits for somebody's word that a part is there."""
+        return any(isinstance(station.recipe.trigger, OnDemand) for station in self.each)
+
+    def trigger(self) -> None:
+        """A part is there now, before every camera that waits for such a word; what refuses it counts it."""
+        for station in self.each:
+            if isinstance(station.recipe.trigger, OnDemand):
+                self.do(station.trigger)
 
     def reset_counters(self) -> None:
         """Set the counters to zero."""
