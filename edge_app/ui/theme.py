@@ -104,7 +104,7 @@ TEXT_ON_TRACK = Tone(INK, TRACK)
 TEXT_ON_DARK = Tone("#d5dade", DARK)
 BUTTON = Tone("#1b2126", "#fafbfb", dark=("#e4e8ea", "#353d43"))
 BUTTON_OFF = Tone("#525c63", "#d9dcde", dark=("#8b959c", "#1a1e21"))
-BUTTON_ON = Tone("#ffffff", "#35515f", dark=("#0f1416", "#9dbccb"))
+BUTTON_ON = Tone("#ffffff", "#35515f", dark=("#ffffff", "#456979"))
 BUTTON_DANGER = Tone("#ffffff", "#9c1c16")
 
 # GOOD is green but quiet: a panel near the page's own lightness. NG is the one saturated red. NO VERDICT is yellow and

@@ -102,6 +102,39 @@ def why(inspection: Inspection) -> str:
     return ": ".join(text for text in (reason_text(inspection.reason), inspection.detail) if text)
 
 
+def why_not_good(result: PartResult) -> str:
+    """What led to the verdict, in one or two sentences for a person."""
+    found, translate = result.inspection, QCoreApplication.translate
+    if found.verdict is Verdict.NO_VERDICT:
+        return why(found)
+    if found.verdict is Verdict.GOOD:
+        return translate("Words", "Nothing on it is stranger than on good parts.")
+    if not found.regions or found.anomaly_map is None:
+        return translate("Words", "The part as a whole is stranger than good parts are.")
+    box, roi = found.regions[0].box_in_frame, found.anomaly_map.roi_in_frame
+    place = place_word((box.x + box.width / 2 - roi.x) / roi.width, (box.y + box.height / 2 - roi.y) / roi.height)
+    text = translate("Words", "Strangest {place}: {width} x {height} pixels look unlike good parts.")
+    return text.format(place=place, width=box.width, height=box.height)
+
+
+def place_word(right: float, down: float) -> str:
+    """Where on a picture something lies: shares of its width and height, 0..1."""
+    translate = QCoreApplication.translate
+    places = (
+        translate("Words", "at the top left"),
+        translate("Words", "at the top"),
+        translate("Words", "at the top right"),
+        translate("Words", "at the left"),
+        translate("Words", "in the middle"),
+        translate("Words", "at the right"),
+        translate("Words", "at the bottom left"),
+        translate("Words", "at the bottom"),
+        translate("Words", "at the bottom right"),
+    )
+    row, column = (min(2, max(0, int(3 * share))) for share in (down, right))
+    return places[3 * row + column]
+
+
 def part_name(result: PartResult) -> str:
     """What to call the part: as its source does, else by its row in the records, else by its frame."""
     number = result.part_id or result.inspection.frame_id

@@ -9,6 +9,29 @@
     </message>
 </context>
 <context>
+    <name>ComparisonView</name>
+    <message>
+        <source>this part</source>
+        <translation>このワーク</translation>
+    </message>
+    <message>
+        <source>as the model would rebuild it</source>
+        <translation>モデルによる再構成</translation>
+    </message>
+    <message>
+        <source>strange place</source>
+        <translation>異常箇所</translation>
+    </message>
+    <message>
+        <source>most like it, good part {number}</source>
+        <translation>最も近い良品 {number}</translation>
+    </message>
+    <message>
+        <source>This model keeps no good pictures to compare with.</source>
+        <translation>このモデルには比較できる良品画像がありません。</translation>
+    </message>
+</context>
+<context>
     <name>CountersPanel</name>
     <message>
         <source>parts</source>
@@ -94,6 +117,14 @@
     <message>
         <source>Last picture, {time}</source>
         <translation>最後の画像 {time}</translation>
+    </message>
+    <message>
+        <source>Trigger</source>
+        <translation>トリガー</translation>
+    </message>
+    <message>
+        <source>Trend</source>
+        <translation>推移</translation>
     </message>
 </context>
 <context>
@@ -207,6 +238,30 @@
         <source>Device</source>
         <translation>デバイス</translation>
     </message>
+    <message>
+        <source>Compare</source>
+        <translation>比較</translation>
+    </message>
+    <message>
+        <source>weak</source>
+        <translation>弱</translation>
+    </message>
+    <message>
+        <source>medium</source>
+        <translation>中</translation>
+    </message>
+    <message>
+        <source>strong</source>
+        <translation>強</translation>
+    </message>
+    <message>
+        <source>comparing</source>
+        <translation>比較中</translation>
+    </message>
+    <message>
+        <source>Number</source>
+        <translation>番号</translation>
+    </message>
 </context>
 <context>
     <name>PictureView</name>
@@ -250,6 +305,17 @@
     <message>
         <source>The last NG parts will be here</source>
         <translation>直近の NG がここに並びます</translation>
+    </message>
+</context>
+<context>
+    <name>TrendPanel</name>
+    <message>
+        <source>Trend of scores</source>
+        <translation>スコアの推移</translation>
+    </message>
+    <message>
+        <source>last {number}</source>
+        <translation>直近 {number}</translation>
     </message>
 </context>
 <context>
@@ -396,6 +462,54 @@
     <message>
         <source>Heatmap</source>
         <translation>ヒートマップ</translation>
+    </message>
+    <message>
+        <source>Nothing on it is stranger than on good parts.</source>
+        <translation>良品と異なる箇所はありません。</translation>
+    </message>
+    <message>
+        <source>The part as a whole is stranger than good parts are.</source>
+        <translation>全体が良品と異なります。</translation>
+    </message>
+    <message>
+        <source>Strangest {place}: {width} x {height} pixels look unlike good parts.</source>
+        <translation>最大の異常は{place}、{width} x {height} 画素が良品と異なります。</translation>
+    </message>
+    <message>
+        <source>in the middle</source>
+        <translation>中央</translation>
+    </message>
+    <message>
+        <source>at the top left</source>
+        <translation>左上</translation>
+    </message>
+    <message>
+        <source>at the top</source>
+        <translation>上</translation>
+    </message>
+    <message>
+        <source>at the top right</source>
+        <translation>右上</translation>
+    </message>
+    <message>
+        <source>at the left</source>
+        <translation>左</translation>
+    </message>
+    <message>
+        <source>at the right</source>
+        <translation>右</translation>
+    </message>
+    <message>
+        <source>at the bottom left</source>
+        <translation>左下</translation>
+    </message>
+    <message>
+        <source>at the bottom</source>
+        <translation>下</translation>
+    </message>
+    <message>
+        <source>at the bottom right</source>
+        <translation>右下</translation>
     </message>
 </context>
 <context>
