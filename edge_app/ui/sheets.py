@@ -165,8 +165,8 @@ class PartSheet(Sheet):
         self._show_strength()
 
     def _show_strength(self) -> None:
-        name = (self.tr("weak"), self.tr("medium"), self.tr("strong"))[self._opacity]
-        self.strength.setText(f"{self.tr('Strength')}\n{name}")
+        name, grade = self.tr("Strength"), (self.tr("weak"), self.tr("medium"), self.tr("strong"))[self._opacity]
+        self.strength.setText(f"{name}\n{grade}")
         self.picture.set_opacity(OPACITIES[self._opacity])
 
     def _show_comparison(self, on: bool) -> None:

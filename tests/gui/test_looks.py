@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import QCoreApplication, QLocale, QPoint, QSize, QTranslator
+from PyQt5.QtCore import QCoreApplication, QPoint, QSize, QTranslator
 from PyQt5.QtWidgets import QWidget
 
 from edge_app.domain import Frame, Inspection, Reason, Verdict, utc_now
 from edge_app.inspector import Inspector
 from edge_app.station import Counters, PartResult, State, StationStatus
 from edge_app.ui import theme, words
-from edge_app.ui.languages import NAMES, Languages
+from edge_app.ui.languages import NAMES
 from edge_app.ui.text import FitText, TouchButton, extent
 from edge_app.ui.verdict import SMALLEST_PX, Shape, look_of
 from edge_app.ui.words import Line
@@ -137,12 +137,8 @@ def test_the_verdicts_differ_in_shape_and_word_in_both_themes_and_languages(worn
 
 
 @pytest.fixture(params=NAMES)
-def language(request, qapp):
-    languages = Languages(request.param)
-    assert languages.language == request.param
-    yield request.param
-    languages.close()
-    QLocale.setDefault(QLocale("en"))
+def language(request, make_languages):
+    return make_languages(request.param).language
 
 
 def test_a_kept_colour_and_a_tone_follow_the_theme(qtbot):

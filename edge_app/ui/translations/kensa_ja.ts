@@ -262,6 +262,10 @@
         <source>Number</source>
         <translation>番号</translation>
     </message>
+    <message>
+        <source>Strength</source>
+        <translation>濃さ</translation>
+    </message>
 </context>
 <context>
     <name>PictureView</name>
