@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from edge_app.domain import Area, Box, UInt8Array
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector
+from edge_app.manifest import PART_KINDS
 from edge_app.states import PartResult
 
 MOST_PAIRS = 3
@@ -63,11 +65,26 @@ def pairs_of(inspector: Inspector, result: PartResult, area: Area) -> list[Pair]
     window = found.roi_in_frame if inspector.bundle.manifest.input.roi is None else None
     try:
         if inspector.model.gives_reconstruction:
-            return [_reconstruction(inspector, image_rgb, window or area.region_in_frame)]
+            pair = _reconstruction(inspector, image_rgb, window or area.region_in_frame)
+            return [_as_on_frame(pair, found.roi_in_frame) if _fills_its_picture(inspector) else pair]
         compared = inspector.explain(image_rgb, area, window)
     except (ValueError, RuntimeError) as error:
         raise DataError(f"the part cannot be compared: {error}") from error
     return [Pair(Kind.NEAREST_PATCH, one.patch, one.good_patch, one.good_part) for one in compared[:MOST_PAIRS]]
+
+
+def _fills_its_picture(inspector: Inspector) -> bool:
+    """Whether the model's picture is all that is looked at, squeezed into the model's shape."""
+    align = inspector.bundle.manifest.align
+    return align.kind not in PART_KINDS and align.cut.count == 1
+
+
+def _as_on_frame(pair: Pair, roi: Box) -> Pair:
+    """The same in the shape that it has on the frame."""
+    height = pair.seen.shape[0]
+    size = (max(1, round(height * roi.width / roi.height)), height)
+    seen, good = (cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in (pair.seen, pair.good))
+    return replace(pair, seen=seen, good=good)
 
 
 def _reconstruction(inspector: Inspector, image_rgb: UInt8Array, box: Box | None) -> Pair:

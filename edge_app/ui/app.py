@@ -42,6 +42,19 @@ _LINGER_MS = 300  # after the last part, so that it is seen to be drawn
 _log = logging.getLogger(__name__)
 
 
+def make_application() -> QApplication:
+    """The application with the screen's fonts; the one there is, where there is one already."""
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        # Qt would take such a folder by itself, but complain on the terminal first.
+        runtime = Path(tempfile.gettempdir()) / f"runtime-{os.getuid()}"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setFont(theme.font(14))
+    theme.load_fonts()
+    return app
+
+
 def run_screen(
     make_station: Callable[[Callable[[PartResult], None]], Stations],
     *,
@@ -66,14 +79,7 @@ def run_screen(
     Returns:
         the exit code: 0 done, 4 when the station ended in Error, 130 interrupted with Ctrl-C.
     """
-    if "XDG_RUNTIME_DIR" not in os.environ:
-        # Qt would take such a folder by itself, but complain on the terminal first.
-        runtime = Path(tempfile.gettempdir()) / f"runtime-{os.getuid()}"
-        runtime.mkdir(mode=0o700, exist_ok=True)
-        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    app = QApplication.instance() or QApplication(sys.argv[:1])
-    app.setFont(theme.font(14))
-    theme.load_fonts()
+    app = make_application()
     look = Look() if settings is None else settings.look
     languages = Languages(look.language, lambda new: None if settings is None else settings.choose(language=new))
     themes = theme.Themes(look.theme, lambda new: None if settings is None else settings.choose(theme=new))

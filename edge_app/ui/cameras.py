@@ -113,9 +113,8 @@ class CameraTile(QAbstractButton):
         inner = self.rect().adjusted(edge, edge, -edge, -edge)
         foot = m.mm(7.5) + round(m.small * 1.4)
         if inner.height() < foot + m.mm(8):
-            left = inner.adjusted(0, 0, -inner.width() // 2, 0)
-            right = inner.adjusted(inner.width() // 2 + 2, 0, 0, 0)
-            return left, right
+            left = round(inner.width() * 0.4)
+            return inner.adjusted(0, 0, left - inner.width(), 0), inner.adjusted(left + 2, 0, 0, 0)
         return inner.adjusted(0, 0, 0, -foot), QRect(inner.left(), inner.bottom() + 1 - foot, inner.width(), foot)
 
     def _redraw(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PyQt5 import sip
 from PyQt5.QtCore import QEvent, QObject, Qt
 from PyQt5.QtGui import QCloseEvent, QKeyEvent, QPainter, QPaintEvent
 from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
@@ -22,9 +23,6 @@ class Sheet(QWidget):
 
     Args:
         window: what to cover.
-
-    Attributes:
-        is_open: not closed yet; what is closed may be deleted at any moment.
     """
 
     def __init__(self, window: QWidget) -> None:
@@ -33,7 +31,12 @@ class Sheet(QWidget):
         self.setFocusPolicy(Qt.StrongFocus)
         window.installEventFilter(self)
         self.setGeometry(window.rect())
-        self.is_open = True
+        self._closed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Not closed yet, nor gone with its window: an answer still has something to be shown on."""
+        return not (self._closed or sip.isdeleted(self))
 
     def open(self) -> None:
         """Come to the front."""
@@ -48,8 +51,8 @@ class Sheet(QWidget):
         return False
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """An answer that comes from now on has nothing to be shown on."""
-        self.is_open = False
+        """What is closed may be deleted at any moment."""
+        self._closed = True
         super().closeEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

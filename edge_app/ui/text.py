@@ -49,6 +49,10 @@ def draw_fitted(
         return
     if smallest_px is None:
         smallest_px = max(SMALLEST_PX, round(largest_px * SHRINKS_TO))
+    if wrap and " " not in text:
+        # Japanese breaks anywhere: it is broken only where it does not fit into one line even when it is small.
+        small = theme.font(max(smallest_px, round(largest_px * SHRINKS_TO)), bold)
+        wrap = extent(text, small).width() > rect.width()
     chosen = fitted(text, rect.size(), largest_px, smallest_px, bold, wrap)
     painter.setFont(chosen)
     painter.setPen(QColor(theme.now(ink)))

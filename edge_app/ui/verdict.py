@@ -235,8 +235,13 @@ class VerdictChip(QWidget):
             painter.setPen(QPen(QColor(look.tone.ink), 2))
             painter.setBrush(QColor(look.tone.ground))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), m.mm(1), m.mm(1))
-            side = self.height() - 2 * m.mm(1.5)
-            box = QRectF(m.mm(1.5), m.mm(1.5), side, side)
-            _draw_shape(painter, box, look)
-            word = self.rect().adjusted(side + m.mm(3), 0, -m.mm(1.5), 0)
-            draw_fitted(painter, word, look.word, look.tone.ink, m.large, SMALLEST_PX, bold=True)
+            edge = self.height() // 7
+            side = self.height() - 2 * edge
+            _draw_shape(painter, QRectF(edge, edge, side, side), look)
+            word = self.rect().adjusted(side + 2 * edge, 1, -edge, -1)
+            draw_fitted(painter, word, look.word, look.tone.ink, m.large, SMALLEST_PX, bold=True, wrap=self._wraps())
+
+    def _wraps(self) -> bool:
+        # Two lines only where one would be too small to read.
+        room = self.width() - self.height() - self.height() // 7
+        return extent(self.look.word, theme.font(self._metrics.small, bold=True)).width() > room

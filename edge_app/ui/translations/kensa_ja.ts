@@ -78,6 +78,53 @@
     </message>
 </context>
 <context>
+    <name>Gallery</name>
+    <message>
+        <source>usual</source>
+        <translation>通常</translation>
+    </message>
+    <message>
+        <source>pressed</source>
+        <translation>押下</translation>
+    </message>
+    <message>
+        <source>switched on</source>
+        <translation>選択中</translation>
+    </message>
+    <message>
+        <source>not now</source>
+        <translation>無効</translation>
+    </message>
+    <message>
+        <source>grave</source>
+        <translation>重大</translation>
+    </message>
+    <message>
+        <source>main</source>
+        <translation>主操作</translation>
+    </message>
+    <message>
+        <source>what happened, and what to do</source>
+        <translation>起きたことと対処方法</translation>
+    </message>
+    <message>
+        <source>A question?</source>
+        <translation>質問ですか？</translation>
+    </message>
+    <message>
+        <source>What will happen when it is answered with yes.</source>
+        <translation>「はい」で何が起きるかの説明です。</translation>
+    </message>
+    <message>
+        <source>Do it</source>
+        <translation>実行する</translation>
+    </message>
+    <message>
+        <source>Leave it</source>
+        <translation>やめる</translation>
+    </message>
+</context>
+<context>
     <name>HeatLegend</name>
     <message>
         <source>threshold</source>
