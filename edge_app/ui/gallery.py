@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PyQt5.QtCore import QEvent, Qt
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QScroller, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLayout, QScrollArea, QScroller, QVBoxLayout, QWidget
 
 from edge_app.cli import EXIT_OK
 from edge_app.domain import Reason, Verdict
@@ -50,6 +50,7 @@ class Gallery(QWidget):
         self.setObjectName("page")
         self._made, self._metrics = made, metrics
         self._column = QVBoxLayout(self)
+        self._column.setSizeConstraint(QLayout.SetNoConstraint)
         self._column.setSpacing(2 * metrics.gap)
         self._column.setContentsMargins(*[metrics.gap] * 4)
         self._rows: list[QWidget] = []
@@ -59,7 +60,7 @@ class Gallery(QWidget):
         """Make all anew, in the present theme and language."""
         for row in self._rows:
             self._column.removeWidget(row)
-            row.setParent(None)
+            row.hide()
             row.deleteLater()
         self.setStyleSheet(theme.style_sheet(self._metrics))
         kinds: tuple[Callable[[], Sequence[QWidget]], ...] = (
@@ -300,9 +301,10 @@ def draw(gallery: Gallery, made: Sample, folder: Path) -> list[Path]:
             if theme.present() != worn:
                 themes.switch()
             gallery.build()
-            gallery.resize(gallery.sizeHint())
             gallery.show()
-            settle(_SETTLE_MS)
+            settle(_SETTLE_MS // 2)
+            gallery.resize(gallery.sizeHint())
+            settle(_SETTLE_MS // 2)
             path = folder / f"gallery-{language}-{worn}.png"
             if not gallery.grab().save(str(path)):
                 raise ConfigError(f"{path}: cannot be written; check the folder")

@@ -31,17 +31,18 @@ from edge_app.ui.samples import Sample, sample, settle
 
 _PARTS = 120
 _DRAWN_MS = 60
-_ANSWERS_MS = 1500  # a page asks for what it shows, and is told
+_ANSWERS_MS = 1500
 _COLUMN_PX, _SMALL_COLUMN_PX, _GAP_PX = 640, 340, 8
 _MOST_BYTES = 380_000
 
 
-def take(made: Sample, folder: Path) -> list[list[Path]]:
+def take(made: Sample, folder: Path, answers_ms: int = _ANSWERS_MS) -> list[list[Path]]:
     """Draw all pages.
 
     Args:
         made: what there is to show.
         folder: made if it is missing.
+        answers_ms: so long a page is given to ask for what it shows and to be told.
 
     Returns:
         the files; a row for each page and size, in it a column for each language and theme.
@@ -58,7 +59,7 @@ def take(made: Sample, folder: Path) -> list[list[Path]]:
             if theme.present() != worn:
                 themes.switch()
             for size in SIZES:
-                for name, image in _pages(made, size):
+                for name, image in _pages(made, size, answers_ms):
                     row = f"{name}-{size.width()}x{size.height()}"
                     path = folder / f"{row}-{language}-{worn}.png"
                     image.save(str(path))
@@ -68,7 +69,7 @@ def take(made: Sample, folder: Path) -> list[list[Path]]:
     return list(rows.values())
 
 
-def _pages(made: Sample, size: QSize) -> Iterator[tuple[str, QImage]]:
+def _pages(made: Sample, size: QSize, answers_ms: int) -> Iterator[tuple[str, QImage]]:
     bridge = made.bridge
     window = MainWindow(bridge, PANEL_DPI[size.width()])
     window.resize(size)
@@ -84,7 +85,7 @@ def _pages(made: Sample, size: QSize) -> Iterator[tuple[str, QImage]]:
     settle(_DRAWN_MS)
     yield "part", window.grab().toImage()
     window.line_page.sheet.compare_button.click()
-    settle(_ANSWERS_MS)
+    settle(answers_ms)
     yield "part-compared", window.grab().toImage()
     window.line_page.sheet.close()
     window.open_menu()
@@ -93,7 +94,7 @@ def _pages(made: Sample, size: QSize) -> Iterator[tuple[str, QImage]]:
     window.page.sheet.close()
     for entry in PAGES:
         window.open_page(entry.name)
-        settle(_ANSWERS_MS)
+        settle(answers_ms)
         yield entry.name, window.grab().toImage()
     window.show_line()
     window.close()

@@ -109,11 +109,11 @@ class _Plot(QWidget):
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
             painter.setRenderHint(QPainter.Antialiasing)
             y = self._height_of(self._threshold, room)
-            painter.setPen(QPen(QColor(theme.INK), 2))
+            painter.setPen(QPen(QColor(theme.INK), max(2, radius * 0.7)))
             painter.drawLine(QLineF(1, y, self.width() - 2, y))
             places = self.places()
             painter.setBrush(Qt.NoBrush)
-            painter.setPen(QPen(QColor(theme.SCORE_BELOW), 1.5))
+            painter.setPen(QPen(QColor(theme.SCORE_BELOW), max(1.5, radius / 2)))
             for line in self._lines(places):
                 painter.drawPolyline(line)
             for place, one in zip(places, self.scores, strict=True):

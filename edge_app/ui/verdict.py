@@ -122,7 +122,8 @@ class VerdictPanel(QWidget):
             box, word, align = self._shape_and_word(upper)
             _draw_shape(painter, QRectF(box).adjusted(2, 2, -2, -2), look)
             largest = round(word.height() * 0.8)
-            draw_fitted(painter, word, look.word, look.tone.ink, largest, m.small, bold=True, wrap=True, align=align)
+            wrap = " " in look.word  # a Japanese word would be broken in its middle
+            draw_fitted(painter, word, look.word, look.tone.ink, largest, m.small, bold=True, wrap=wrap, align=align)
             draw_fitted(painter, advice, look.advice, look.tone.ink, advice.height(), m.small, bold=True)
             draw_fitted(painter, reason, look.reason, look.tone.ink, m.body, SMALLEST_PX, wrap=True)
             draw_fitted(painter, foot, look.part, look.tone.ink, m.body)
@@ -244,4 +245,5 @@ class VerdictChip(QWidget):
     def _wraps(self) -> bool:
         # Two lines only where one would be too small to read.
         room = self.width() - self.height() - self.height() // 7
-        return extent(self.look.word, theme.font(self._metrics.small, bold=True)).width() > room
+        font = theme.font(self._metrics.small, bold=True)
+        return " " in self.look.word and extent(self.look.word, font).width() > room

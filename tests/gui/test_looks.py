@@ -339,3 +339,22 @@ def test_an_inspection_with_no_picture_is_drawn(qtbot, make_screen, results):
     window.show_status(STATUS)
     assert window.line_page.verdict.look.word == "NO VERDICT"
     assert not window.grab().isNull()
+
+
+PANEL_4K = (QSize(3840, 2160), 200.0)
+
+
+def test_a_screen_of_4k_has_the_same_sizes_in_millimetres(make_screen, results):
+    window = make_screen(start=False, panel=PANEL_4K).window
+    window.line_page.strip.add([results[Verdict.NG]] * 6)
+    window.line_page.show_part(results[Verdict.NG])
+    window.show_status(STATUS)
+    assert clipped(window) == []
+    px_per_mm = PANEL_4K[1] / 25.4
+    page = window.line_page
+    assert page.start_button.height() == pytest.approx(20 * px_per_mm, abs=1)
+    assert page.counters.reset.width() == pytest.approx(15 * px_per_mm, abs=1)
+    # The room goes to the picture, and to the verdict.
+    assert page.picture.width() > 0.4 * window.width()
+    assert page.picture.height() > 0.6 * window.height()
+    assert page.picture._image.height() > 0.55 * window.height()
