@@ -83,7 +83,8 @@ def _as_on_frame(pair: Pair, roi: Box) -> Pair:
     """The same in the shape that it has on the frame."""
     height = pair.seen.shape[0]
     size = (max(1, round(height * roi.width / roi.height)), height)
-    seen, good = (cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in (pair.seen, pair.good))
+    seen: UInt8Array = cv2.resize(pair.seen, size).astype(np.uint8)
+    good: UInt8Array = cv2.resize(pair.good, size).astype(np.uint8)
     return replace(pair, seen=seen, good=good)
 
 
