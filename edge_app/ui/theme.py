@@ -6,6 +6,7 @@ themes, light and dark; `use` changes them while the screen runs. Colours are re
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ FONT_FILES = (
 
 
 NAMES = ("light", "dark")
+LEAST_CONTRAST = 4.5
 _present = "light"
 
 
@@ -44,6 +46,36 @@ class Colour(str):
         return made
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of "#rrggbb", 0..1, after WCAG 2.2."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours, 1..21, after WCAG 2.2."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _dark_beside(colour: str, other: str) -> str:
+    """What a colour of a pair is in the dark theme."""
+    if isinstance(colour, Colour):
+        return colour.pair[1]
+    if not isinstance(other, Colour) or contrast(colour, other.pair[1]) >= LEAST_CONTRAST:
+        return colour
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+    step = 0.02 if luminance(other.pair[1]) < 0.18 else -0.02
+    lightness = 1 - lightness
+    while True:
+        channels = colorsys.hls_to_rgb(hue, min(max(lightness, 0.0), 1.0), saturation)
+        found = "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
+        if contrast(found, other.pair[1]) >= LEAST_CONTRAST or not 0 < lightness < 1:
+            return found
+        lightness += step
+
+
 class Tone:
     """Something drawn (`ink`) on something (`ground`), both "#rrggbb" of the present theme.
 
@@ -52,14 +84,18 @@ class Tone:
     Args:
         ink: a colour of this module, or a plain one.
         ground: likewise.
-        dark: ink and ground in the dark theme; None where the colours know it themselves, or stay.
+        dark: ink and ground in the dark theme; None where the colours know it themselves. A plain one beside one of
+            this module stays where that can be read, else it is as dark as it was light.
     """
 
     __slots__ = ("_ground", "_ink")
 
     def __init__(self, ink: str, ground: str, dark: tuple[str, str] | None = None) -> None:
-        self._ink = ink if dark is None else Colour(ink, dark[0])
-        self._ground = ground if dark is None else Colour(ground, dark[1])
+        if dark is None:
+            dark = _dark_beside(ink, ground), _dark_beside(ground, ink)
+        # What is light already, which one may not be by now.
+        light = [colour.pair[0] if isinstance(colour, Colour) else colour for colour in (ink, ground)]
+        self._ink, self._ground = Colour(light[0], dark[0]), Colour(light[1], dark[1])
 
     @property
     def ink(self) -> str:

@@ -141,6 +141,15 @@ def language(request, make_languages):
     return make_languages(request.param).language
 
 
+@pytest.mark.parametrize("ground", ["#f3e3e2", "#b4c6d0", "#ffffff"])
+def test_a_plain_colour_beside_one_of_the_theme_can_be_read_in_the_dark(worn, ground):
+    for tone in (theme.Tone(theme.INK_SOFT, ground), theme.Tone("#a81218", theme.CARD), theme.Tone(theme.INK, ground)):
+        assert contrast(tone) >= 4.5
+    if worn == "dark":
+        assert luminance(theme.Tone(theme.INK, ground).ground) < 0.2
+    assert theme.Tone("#123456", "#fedcba").ground == "#fedcba"
+
+
 def test_a_kept_colour_and_a_tone_follow_the_theme(qtbot):
     label = FitText(ink=theme.INK_SOFT)
     qtbot.addWidget(label)
