@@ -132,11 +132,6 @@ class Station:
         """Where its verdicts are written."""
         return self._records
 
-    @property
-    def judge(self) -> Judge:
-        """What judged the last part, and judges the next unless another model was put in."""
-        return self._judge
-
     def start(self) -> bool:
         """Judge parts until `stop`, the end of the source or a fault. False when it runs already or is closed."""
         return self._begin(Event.START) is Answer.ACCEPTED
@@ -238,6 +233,11 @@ class Station:
         """From capture to committed verdict, of the last few hundred pictures."""
         with self._lock:
             return list(self._latencies_ms)
+
+    @property
+    def judge(self) -> Judge:
+        """What judged the last part, and judges the next unless another model was put in."""
+        return self._judge
 
     def _begin(self, event: Event, sequence: int | None = None) -> Answer:
         if self._machine.now[0] in (State.READY, State.ERROR):

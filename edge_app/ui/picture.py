@@ -57,7 +57,7 @@ def _scaled(box: Box, scale: float, size: tuple[int, int]) -> Box:
 
 
 def to_qimage(image_rgb: UInt8Array) -> QImage:
-    """A picture, uint8 (h, w, 3), for Qt; a copy."""
+    """A picture, uint8 (H, W, 3) RGB, as Qt has it; on any thread."""
     height, width = image_rgb.shape[:2]
     packed = np.ascontiguousarray(image_rgb)
     # A copy, since QImage would only borrow the array's memory.
