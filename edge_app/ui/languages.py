@@ -28,12 +28,17 @@ class Translator(QTranslator):
 
     def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str | None:
         """The text in this language; None where there is none."""
-        if found := super().translate(context, source, disambiguation, n):
+        if found := self._text(context, source, disambiguation, n):
             return found
         if context not in self._bases:
             self._bases[context] = tuple(_bases_of(context))
-        texts = (super(Translator, self).translate(base, source, disambiguation, n) for base in self._bases[context])
+        texts = (self._text(base, source, disambiguation, n) for base in self._bases[context])
         return next((text for text in texts if text), None)
+
+    def _text(self, context: str, source: str, disambiguation: str | None, n: int) -> str:
+        # Bytes, for PyQt would take a text here for ASCII.
+        hint = None if disambiguation is None else disambiguation.encode()
+        return super().translate(context.encode(), source.encode(), hint, n)
 
 
 def _bases_of(class_name: str, root: type = QObject) -> Iterator[str]:
