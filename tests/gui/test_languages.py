@@ -50,10 +50,11 @@ def texts_in(path: Path) -> set[tuple[str, str]]:
             class_name = node.name
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name == "tr":
-                found.add((class_name, ast.literal_eval(node.args[0])))
-            elif name == "translate" and "translator" not in ast.unparse(node.func).lower() and len(node.args) == 2:
-                found.add((ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1])))
+            if name == "tr" or (name == "translate" and len(node.args) == 2):
+                place = f"{path.name}, line {node.lineno}"
+                assert all(isinstance(given, ast.Constant) for given in node.args), f"{place}: no tool finds this text"
+                texts = [given.value for given in node.args]
+                found.add((class_name, texts[0]) if name == "tr" else (texts[0], texts[1]))
         for child in ast.iter_child_nodes(node):
             look(child, class_name)
 
