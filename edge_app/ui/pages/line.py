@@ -38,6 +38,7 @@ class LinePage(Page):
         self.status: StationStatus | None = None
         self._cameras = [Rhythm(station.recipe.name) for station in bridge.each]
         self.chosen: str | None = None
+        self._alive = False
         self._large, self._drawn = self._cameras[0], None
         self._drawn: PartResult | None
         self._due_timer = QTimer(self, singleShot=True)
@@ -127,8 +128,8 @@ class LinePage(Page):
 
     @property
     def holds(self) -> bool:
-        """Whether the verdict shown is that of the part before the camera."""
-        return self._large.holds
+        """Whether the verdict is shown as that of the part before the camera."""
+        return self._alive
 
     def open_part(self, result: PartResult) -> None:
         """See one part large."""
@@ -162,7 +163,8 @@ class LinePage(Page):
         left_s = [one.left_s for one in self._cameras if one.left_s > 0]
         if left_s:
             self._due_timer.start(round(min(left_s) * 1e3) + 1)
-        line, holds, result = self.line, self.holds, self.result
+        self._alive = self._large.holds
+        line, holds, result = self.line, self._alive, self.result
         if result is not None and result is not self._drawn:
             self._drawn = result
             self.picture.show_result(result)
