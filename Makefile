@@ -9,10 +9,11 @@ export UV_PYTHON_DOWNLOADS := never
 # The machine's certificates, as pip uses them: a company's own are among them.
 export UV_SYSTEM_CERTS := true
 LINE_DATA := build/line
+TRANSLATIONS := $(patsubst %.ts,%.qm,$(wildcard edge_app/ui/translations/*.ts))
 # One more than this machine has cores, four at most: many tests wait for processes and cameras. The long files come first.
 TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -gt 3 ] && echo 4 || echo $$((n + 1)))
 
-.PHONY: help setup demo demo-model test check format bench bench-calibration clean
+.PHONY: help setup demo demo-model test check format bench bench-calibration translations screenshots clean
 
 help:
 	@echo "make demo        watch the operator screen judge parts (without a display: offscreen, with screenshots)"
@@ -22,9 +23,11 @@ help:
 	@echo "make bench       the slow measurements; results in build/bench"
 	@echo "make bench-calibration  asked against achieved false rejects alone"
 	@echo "make demo-model  train the demo bundle again on the synthetic line"
+	@echo "make translations  take new texts of the screen over into its translations, and compile them"
+	@echo "make screenshots  every page in both languages, themes and sizes; into build/screenshots"
 	@echo "make clean       remove $(VENV) and build"
 
-setup: $(READY)
+setup: $(READY) $(TRANSLATIONS)
 
 $(READY): pyproject.toml uv.lock deploy/system_libraries.sh
 	@sh deploy/system_libraries.sh make-venv $(VENV)
@@ -33,7 +36,17 @@ $(READY): pyproject.toml uv.lock deploy/system_libraries.sh
 	@sh deploy/system_libraries.sh qt $(BIN)/python
 	@touch $@
 
-demo: $(READY)
+%.qm: %.ts | $(READY)
+	@sh deploy/translations.sh compile $(BIN)/python $< $@
+
+translations: $(READY)
+	sh deploy/translations.sh update $(BIN)
+	$(MAKE) $(TRANSLATIONS)
+
+screenshots: $(READY) $(TRANSLATIONS)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m edge_app.ui.screenshots build/screenshots docs/screenshots
+
+demo: $(READY) $(TRANSLATIONS)
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
 		$(BIN)/edge-app run; \
 	else \
@@ -51,7 +64,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check
+test: check $(TRANSLATIONS)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 format: $(READY)
@@ -65,4 +78,5 @@ bench-calibration: $(READY)
 	$(BIN)/python -m tests.bench calibration
 
 clean:
+	rm -f $(TRANSLATIONS)
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

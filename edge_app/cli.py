@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--screenshots", type=Path, metavar="DIR", help="save pictures of the screen here at the end")
     run.set_defaults(handler="edge_app.run:command_run")
 
+    gallery = commands.add_parser("gallery", help="every widget of the screen in each of its states")
+    gallery.add_argument("--bundle", type=Path, help="a bundle file; without it the one that comes along")
+    gallery.add_argument("--out", type=Path, metavar="DIR", help="save pictures of it here and end")
+    gallery.set_defaults(handler="edge_app.ui.gallery:command_gallery")
+
     control_cli.add_parsers(commands)
     records_query.add_parser(commands)
 

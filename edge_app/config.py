@@ -18,6 +18,7 @@ from edge_app.cameras.settings import CameraSettings
 from edge_app.domain import Area, Box
 from edge_app.errors import ConfigError, did_you_mean
 from edge_app.retention import Limits
+from edge_app.screen_settings import Language, Theme
 from edge_app.serials import USUAL_FORMATS, BarcodeOptions, SerialRule
 from edge_app.triggers import TriggerOptions
 
@@ -45,6 +46,8 @@ _WRITE = {
     "workers": "a whole number from 1 to 16, such as workers = 2",
     "headless": "headless = true or headless = false",
     "fullscreen": "fullscreen = true or fullscreen = false",
+    "language": 'language = "en" or language = "ja"',
+    "theme": 'theme = "light" or theme = "dark"',
     "camera": "a table [camera] of settings, such as exposure_us = 2000 in it",
     "trigger": 'a table [trigger], such as mode = "part_present" in it',
     "barcode": 'a table [barcode], such as formats = ["QRCode"] in it',
@@ -175,6 +178,8 @@ class StationConfig(CameraConfig):
         workers: processes that run the model.
         headless: no screen.
         fullscreen: the screen covers everything.
+        language: of the screen, until somebody chooses another one there.
+        theme: likewise.
         cameras: more than one.
     """
 
@@ -189,6 +194,8 @@ class StationConfig(CameraConfig):
     workers: Annotated[StrictInt, Field(ge=1, le=16)] = 2
     headless: StrictBool = False
     fullscreen: StrictBool = False
+    language: Language = "en"
+    theme: Theme = "light"
     cameras: tuple[CameraConfig, ...] = ()
 
     @pydantic.model_validator(mode="after")

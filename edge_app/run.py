@@ -29,6 +29,8 @@ from edge_app.limits import KeptLimits, limits_path
 from edge_app.mailbox import Policy
 from edge_app.records import Records
 from edge_app.rejects import outputs_of
+from edge_app.roles import Roles
+from edge_app.screen_settings import Look, ScreenSettings
 from edge_app.serials import BarcodeReader, SerialInbox
 from edge_app.slot import FixedSlot, ModelSlot, StoreSlot
 from edge_app.states import PartResult, State
@@ -75,6 +77,8 @@ def command_run(arguments: argparse.Namespace) -> int:
             make_station = build.stations if arguments.parts is None else build.stations_that_tell
             code = run_screen(
                 make_station,
+                roles=Roles(state_folder() / "roles.json"),
+                settings=ScreenSettings(state_folder() / "screen.json", Look(config.language, config.theme)),
                 parts=arguments.parts,
                 screenshots=arguments.screenshots,
                 fullscreen=config.fullscreen,

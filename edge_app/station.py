@@ -240,6 +240,11 @@ class Station:
         with self._lock:
             return list(self._latencies_ms)
 
+    @property
+    def judge(self) -> Judge:
+        """What judged the last part, and judges the next unless another model was put in."""
+        return self._judge
+
     def _begin(self, event: Event, sequence: int | None = None) -> Answer:
         if self._machine.now[0] in (State.READY, State.ERROR):
             self.wait(timeout_s=2.0)  # the run before may be at its very end

@@ -7,21 +7,26 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from PyQt5.QtCore import QSize, QTimer
-from PyQt5.QtWidgets import QApplication
+from PyQt5.QtCore import QObject, QSize, Qt, QTimer
+from PyQt5.QtGui import QCursor
+from PyQt5.QtWidgets import QApplication, QWidget
 
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.domain import Verdict
+from edge_app.roles import Roles
+from edge_app.screen_settings import Look, ScreenSettings
 from edge_app.states import PartResult, State, StationStatus
 from edge_app.stations import Stations
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
+from edge_app.ui.languages import Languages
 from edge_app.ui.main_window import MainWindow
 from edge_app.ui.words import RUNNING_STATES
 from edge_app.watchdog import Watchdog
@@ -31,14 +36,30 @@ SIZES = (QSize(1280, 800), QSize(800, 480))
 PANEL_DPI = {1280: 149.0, 800: 133.0}
 # A screen that does not draw for so long hangs.
 _SILENT_LIMIT_S, _BEAT_MS = 10.0, 500
+CURSOR_HIDES_AFTER_S, _LOOK_MS = 5.0, 100
 _LINGER_MS = 300  # after the last part, so that it is seen to be drawn
 
 _log = logging.getLogger(__name__)
 
 
+def make_application() -> QApplication:
+    """The application with the screen's fonts; the one there is, where there is one already."""
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        # Qt would take such a folder by itself, but complain on the terminal first.
+        runtime = Path(tempfile.gettempdir()) / f"runtime-{os.getuid()}"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setFont(theme.font(14))
+    theme.load_fonts()
+    return app
+
+
 def run_screen(
     make_station: Callable[[Callable[[PartResult], None]], Stations],
     *,
+    roles: Roles | None = None,
+    settings: ScreenSettings | None = None,
     parts: int | None,
     screenshots: Path | None,
     fullscreen: bool = False,
@@ -48,6 +69,8 @@ def run_screen(
 
     Args:
         make_station: builds the station around the callback that takes its results.
+        roles: who may change what; None lets everybody.
+        settings: where language and theme come from and are kept; None for English and light.
         parts: end by itself after so many parts; None runs until it is closed.
         screenshots: folder for pictures of the screen at the end: last NG and last GOOD, in both sizes.
         fullscreen: without a frame, over the whole screen.
@@ -56,15 +79,11 @@ def run_screen(
     Returns:
         the exit code: 0 done, 4 when the station ended in Error, 130 interrupted with Ctrl-C.
     """
-    if "XDG_RUNTIME_DIR" not in os.environ:
-        # Qt would take such a folder by itself, but complain on the terminal first.
-        runtime = Path(tempfile.gettempdir()) / f"runtime-{os.getuid()}"
-        runtime.mkdir(mode=0o700, exist_ok=True)
-        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    app = QApplication.instance() or QApplication(sys.argv[:1])
-    app.setFont(theme.font(14))
-    theme.load_fonts()
-    bridge = StationBridge(make_station)
+    app = make_application()
+    look = Look() if settings is None else settings.look
+    languages = Languages(look.language, lambda new: None if settings is None else settings.choose(language=new))
+    themes = theme.Themes(look.theme, lambda new: None if settings is None else settings.choose(theme=new))
+    bridge = StationBridge(make_station, roles, languages, themes)
     window = MainWindow(bridge)
     ending = _Ending(app, bridge, parts)
     watched = (watchdog or Watchdog()).register("screen", _SILENT_LIMIT_S)
@@ -79,6 +98,7 @@ def run_screen(
             window.resize(SIZES[0])
             if fullscreen:
                 window.showFullScreen()
+                HiddenCursor(window)
             else:
                 window.show()
             bridge.start()
@@ -90,6 +110,37 @@ def run_screen(
         window.close()
         bridge.close()
     return ending.code
+
+
+class HiddenCursor(QObject):
+    """Hides the pointer while nothing moves it: a kiosk without a mouse shows none.
+
+    Where it is, is looked at: an event filter of Python's would stand in the way of every event of the screen.
+
+    Args:
+        window: as long as it is there.
+        after_s: without a movement.
+    """
+
+    def __init__(self, window: QWidget, after_s: float = CURSOR_HIDES_AFTER_S) -> None:
+        super().__init__(window)
+        self.hidden, self._after_s = False, after_s
+        self._place, self._moved_s = QCursor.pos(), time.monotonic()
+        timer = QTimer(self, interval=_LOOK_MS)
+        timer.timeout.connect(self._look)
+        timer.start()
+
+    def _look(self) -> None:
+        place, now_s = QCursor.pos(), time.monotonic()
+        if place != self._place:
+            self._place, self._moved_s = place, now_s
+        hide = now_s - self._moved_s >= self._after_s
+        if hide != self.hidden:
+            self.hidden = hide
+            if hide:
+                QApplication.setOverrideCursor(Qt.BlankCursor)
+            else:
+                QApplication.restoreOverrideCursor()
 
 
 class _Ending:

@@ -10,28 +10,48 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
+from edge_app.comparing import Pair, pairs_of
 from edge_app.domain import Verdict
-from edge_app.errors import KensaError
+from edge_app.errors import BundleError, KensaError
+from edge_app.inspector import Inspector
 from edge_app.records import Records
 from edge_app.records_schema import open_to_read
 from edge_app.roles import Roles
 from edge_app.slot import ModelSlot
-from edge_app.states import PartResult
+from edge_app.states import PartResult, StationStatus
 from edge_app.station import Station
 from edge_app.stations import Stations
+from edge_app.triggers import OnDemand
 from edge_app.ui.languages import Languages
+from edge_app.ui.theme import Themes
 
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
 DRAW_EVERY_MS = 40  # a person sees no more, and a fast line must not flood the GUI
 
+KEPT_SCORES = 300
+
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What is kept of many parts: little.
+
+    Attributes:
+        score: None where there is no verdict.
+        verdict: what the machine said.
+    """
+
+    score: float | None
+    verdict: Verdict
 
 
 class StationBridge(QObject):
@@ -44,12 +64,14 @@ class StationBridge(QObject):
         make_station: builds the station around the callback it is given.
         roles: who may change what; None lets everybody.
         languages: of the screen, to switch between; None for one alone.
+        themes: likewise, light and dark.
 
     Attributes:
+        statuses: of each camera where there are several, as `poll` found them.
         records: of the station, None where it keeps none; for `do` and `ask`, never for the GUI thread.
     """
 
-    part_shown = pyqtSignal(object)  # PartResult, the newest
+    part_shown = pyqtSignal(object)  # PartResult, the newest of its camera
     ng_found = pyqtSignal(object)  # list[PartResult], oldest first
     status_changed = pyqtSignal(object)  # StationStatus
     closing = pyqtSignal()  # the last moment to end what a page has begun
@@ -61,11 +83,13 @@ class StationBridge(QObject):
         make_station: Callable[[Callable[[PartResult], None]], Station | Stations],
         roles: Roles | None = None,
         languages: Languages | None = None,
+        themes: Themes | None = None,
     ) -> None:
         super().__init__()
-        self.roles, self.languages = roles, languages
+        self.roles, self.languages, self.themes = roles, languages, themes
         self._lock = threading.Lock()
-        self._latest: PartResult | None = None
+        self._latest: dict[str, PartResult] = {}  # by camera, in the order in which they came
+        self._scores: dict[str, deque[Scored]] = {}
         self._ng: deque[PartResult] = deque(maxlen=KEPT_NG)
         self._wake_up_sent = False
         self._drawn_s = 0.0
@@ -79,6 +103,9 @@ class StationBridge(QObject):
         # What only takes its time: no command waits behind it.
         self._questions = ThreadPoolExecutor(max_workers=2, thread_name_prefix="questions")
         self._answered.connect(lambda call, answer: call(answer))
+        self._inspectors: dict[str, Inspector] = {}
+        self._inspectors_lock = threading.Lock()
+        self.statuses: dict[str, StationStatus] = {}
         self.station = make_station(self._take)
         self.records: Records | None = self.station.records
 
@@ -96,6 +123,22 @@ class StationBridge(QObject):
         """Stop the line after the part in hand."""
         self.station.stop()
         self.poll()
+
+    @property
+    def each(self) -> tuple[Station, ...]:
+        """The station of every camera."""
+        return self.station.each if isinstance(self.station, Stations) else (self.station,)
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether a camera waits for somebody's word that a part is there."""
+        return any(isinstance(station.recipe.trigger, OnDemand) for station in self.each)
+
+    def trigger(self) -> None:
+        """A part is there now, before every camera that waits for such a word; what refuses it counts it."""
+        for station in self.each:
+            if isinstance(station.recipe.trigger, OnDemand):
+                self.do(station.trigger)
 
     def reset_counters(self) -> None:
         """Set the counters to zero."""
@@ -145,6 +188,31 @@ class StationBridge(QObject):
         with contextlib.suppress(RuntimeError):  # the screen has gone
             self._answered.emit(call, answer)
 
+    def compare(
+        self, result: PartResult, done: Callable[[list[Pair]], object], failed: Callable[[str], object]
+    ) -> None:
+        """Have a part compared with what its model knows of good parts; see `comparing.pairs_of`.
+
+        Args:
+            result: a part with a picture.
+            done: called with the pairs; none where the model has nothing to show.
+            failed: called with one sentence where it cannot be said.
+        """
+
+        def work() -> list[Pair]:
+            station = next(one for one in self.each if one.recipe.name == result.camera)
+            bundle = station.judge.bundle
+            if bundle.bundle_id != result.inspection.bundle_id:
+                raise BundleError(f"{result.inspection.bundle_id} judged this part and is not there any more")
+            # An inspector of its own: the one that judges is never kept waiting by somebody who looks.
+            with self._inspectors_lock:
+                inspector = self._inspectors.get(bundle.bundle_id)
+                if inspector is None:
+                    self._inspectors = {bundle.bundle_id: (inspector := Inspector(bundle))}
+                return pairs_of(inspector, result, station.recipe.area)
+
+        self.ask(work, done, failed)
+
     def fail(self, message: str) -> None:
         """Something in the screen broke: the station goes to Error, and its next status says so.
 
@@ -163,7 +231,14 @@ class StationBridge(QObject):
 
     def poll(self) -> None:
         """Ask the station for its status now."""
+        if len(self.each) > 1:
+            self.statuses = {station.recipe.name: station.status() for station in self.each}
         self.status_changed.emit(self.station.status())
+
+    def scores(self, camera: str = "") -> list[Scored]:
+        """Of the last few hundred parts of a camera, the oldest first; none is left out, as of the pictures."""
+        with self._lock:
+            return list(self._scores.get(camera, ()))
 
     def do(self, command: Callable[[], object]) -> None:
         """Do what changes something, one after the other; where it fails, the station goes to Error."""
@@ -177,7 +252,10 @@ class StationBridge(QObject):
 
     def _take(self, result: PartResult) -> None:
         with self._lock:
-            self._latest = result
+            self._latest.pop(result.camera, None)
+            self._latest[result.camera] = result
+            kept = self._scores.setdefault(result.camera, deque(maxlen=KEPT_SCORES))
+            kept.append(Scored(result.inspection.score, result.inspection.verdict))
             if result.inspection.verdict is Verdict.NG:
                 self._ng.append(result)
             send, self._wake_up_sent = not self._wake_up_sent, True
@@ -190,13 +268,14 @@ class StationBridge(QObject):
 
     def _draw(self) -> None:
         with self._lock:
-            latest, self._latest = self._latest, None
+            latest, self._latest = list(self._latest.values()), {}
             found = list(self._ng)
             self._ng.clear()
             self._wake_up_sent = False
         self._drawn_s = time.monotonic()
         if found:
             self.ng_found.emit(found)
-        if latest is not None:
+        if latest:
             self.poll()  # first: whether this verdict may look alive depends on it
-            self.part_shown.emit(latest)
+        for result in latest:
+            self.part_shown.emit(result)

@@ -62,6 +62,8 @@ class MainWindow(QWidget):
         self.head.back.clicked.connect(self.show_line)
         bridge.part_shown.connect(self._show_chip)
         bridge.status_changed.connect(self.show_status)
+        if bridge.themes is not None:
+            bridge.themes.switched.connect(self.restyle)
         # Whoever has left the engineer's pages open has left them to everybody.
         self._lock_timer = QTimer(self, interval=_LOOK_MS)
         self._lock_timer.timeout.connect(self._look_at_role)
@@ -119,6 +121,16 @@ class MainWindow(QWidget):
             page.retranslate()
         if self.status is not None:
             self.show_status(self.status)
+
+    def restyle(self) -> None:
+        """Take the colours of the present theme."""
+        if self.metrics is None:
+            return
+        self._apply_metrics(self.metrics)
+        if self.status is not None:
+            self.show_status(self.status)
+        for widget in self.findChildren(QWidget):
+            widget.update()
 
     @property
     def _sizes(self) -> theme.Metrics:

@@ -19,7 +19,7 @@ LOCK = "\U0001f512"
 
 
 class Menu(Sheet):
-    """A button for each page, for the other language and for locking up; beside them a touch closes.
+    """A button for each page, for the other language and theme and for locking up; beside them a touch closes.
 
     Args:
         window: what to cover.
@@ -28,7 +28,7 @@ class Menu(Sheet):
         open_page: called with a page's name.
 
     Attributes:
-        buttons: by the page's name; and "language", "lock" and "close".
+        buttons: by the page's name; and "language", "theme", "lock" and "close".
     """
 
     def __init__(
@@ -43,6 +43,9 @@ class Menu(Sheet):
             self._add(entry.name, entry.title() + mark, lambda _=False, name=entry.name: open_page(name))
         if bridge.languages is not None:
             self._add("language", bridge.languages.other_name, bridge.languages.switch)
+        if bridge.themes is not None:
+            text = self.tr("Dark") if bridge.themes.other == "dark" else self.tr("Light")
+            self._add("theme", text, bridge.themes.switch)
         if roles is not None and roles.is_engineer:
             self._add("lock", self.tr("Lock"), roles.lock)
         self._add("close", self.tr("Close"), lambda: None)

@@ -123,11 +123,10 @@ class _Track(QWidget):
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.Antialiasing)
             painter.setPen(QPen(QColor(theme.LINE), 1))
-            painter.setBrush(QColor("#ffffff"))
+            painter.setBrush(QColor(theme.TRACK))
             painter.drawRect(track)
-            painter.fillRect(
-                QRectF(track.left(), track.top(), track.width() * self._filled, track.height()), QColor(self._colour)
-            )
+            filled = QRectF(track.left(), track.top(), track.width() * self._filled, track.height())
+            painter.fillRect(filled, QColor(theme.now(self._colour)))
             x = track.left() + track.width() * self._mark
             painter.setPen(QPen(QColor(theme.INK), 3))
             painter.drawLine(QPointF(x, tip), QPointF(x, track.bottom()))
@@ -180,7 +179,7 @@ class CountersPanel(QFrame):
         """Show the station's counters."""
         counters = status.counters
         for name in ("parts", "good", "ng", "no_verdict"):
-            self.values[name].set_text(str(getattr(counters, name)))
+            self.values[name].set_text(words.count(getattr(counters, name)))
         self.values["share"].set_text(words.share(counters.good, counters.parts))
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
@@ -214,7 +213,7 @@ class FactsBar(QWidget):
             (self.tr("99 %"), p99),
         ]
         if status.dropped:
-            facts.append((self.tr("Dropped"), str(status.dropped)))
+            facts.append((self.tr("Dropped"), words.count(status.dropped)))
         if facts != self.facts:
             self.facts = facts
             self.update()

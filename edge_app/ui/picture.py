@@ -17,8 +17,12 @@ from edge_app.station import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.text import SMALLEST_PX, draw_fitted
 
+# Of heat in the picture at the high end of the scale: what is under it shows, shows a little, hardly shows.
+OPACITIES = (0.25, 0.5, 0.85)
+USUAL_OPACITY = 0.5
 
-def draw_part(result: PartResult, room: QSize, heatmap: bool) -> QImage | None:
+
+def draw_part(result: PartResult, room: QSize, heatmap: bool, opacity: float = USUAL_OPACITY) -> QImage | None:
     """The part's picture, as large as fits into the room, with or without heatmap and outlined regions.
 
     It is brought to its size on the screen first: colouring then costs the same for every camera, and outlines have
@@ -41,7 +45,7 @@ def draw_part(result: PartResult, room: QSize, heatmap: bool) -> QImage | None:
             dataclasses.replace(region, box_in_frame=_scaled(region.box_in_frame, scale, size))
             for region in result.inspection.regions
         )
-        drawn = overlay(drawn, placed, result.display_range, regions)
+        drawn = overlay(drawn, placed, result.display_range, regions, opacity)
     return to_qimage(drawn)
 
 
@@ -66,7 +70,7 @@ class PictureView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.result: PartResult | None = None
-        self.heatmap_on = True
+        self.heatmap_on, self.opacity = True, USUAL_OPACITY
         self.veil_text = ""
         self._image: QImage | None = None
         self._metrics = theme.Metrics(4.0, True)
@@ -80,6 +84,11 @@ class PictureView(QWidget):
     def set_heatmap(self, on: bool) -> None:
         """Heatmap over the picture, or the bare picture."""
         self.heatmap_on = on
+        self._redraw()
+
+    def set_opacity(self, opacity: float) -> None:
+        """So much heat, 0..1, at the high end of the scale."""
+        self.opacity = opacity
         self._redraw()
 
     def set_veil(self, text: str) -> None:
@@ -120,7 +129,8 @@ class PictureView(QWidget):
                 draw_fitted(painter, band, self.veil_text, theme.TEXT_ON_DARK.ink, m.body, align=int(Qt.AlignCenter))
 
     def _redraw(self) -> None:
-        self._image = None if self.result is None else draw_part(self.result, self.size(), self.heatmap_on)
+        result = self.result
+        self._image = None if result is None else draw_part(result, self.size(), self.heatmap_on, self.opacity)
         self.update()
 
 

@@ -49,9 +49,13 @@ def draw_fitted(
         return
     if smallest_px is None:
         smallest_px = max(SMALLEST_PX, round(largest_px * SHRINKS_TO))
+    if wrap and " " not in text:
+        # Japanese breaks anywhere: it is broken only where it does not fit into one line even when it is small.
+        small = theme.font(max(smallest_px, round(largest_px * SHRINKS_TO)), bold)
+        wrap = extent(text, small).width() > rect.width()
     chosen = fitted(text, rect.size(), largest_px, smallest_px, bold, wrap)
     painter.setFont(chosen)
-    painter.setPen(QColor(ink))
+    painter.setPen(QColor(theme.now(ink)))
     if not wrap and extent(text, chosen).width() > rect.width():
         text = QFontMetrics(chosen).elidedText(text, Qt.ElideMiddle, rect.width())
     painter.drawText(rect, align | (int(Qt.TextWordWrap) if wrap else 0), text)
@@ -65,7 +69,7 @@ class FitText(QWidget):
         bold: heavy type.
         wrap: break between words.
         align: Qt alignment flags.
-        ink: colour.
+        ink: colour; one of `theme` follows the theme.
     """
 
     def __init__(
@@ -95,8 +99,8 @@ class FitText(QWidget):
 
     def set_ink(self, ink: str) -> None:
         """Show it in another colour."""
-        if ink != self._ink:
-            self._ink = ink
+        changed, self._ink = theme.now(ink) != theme.now(self._ink), ink
+        if changed:
             self.update()
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:

@@ -1,14 +1,16 @@
 """Colours, sizes and fonts of the screen: grey and calm, saturated colour only for what is abnormal.
 
-After ISA-101 and IEC 60073. A colour pair is a `Tone`, so that its contrast can be computed and tested.
+After ISA-101 and IEC 60073. A colour pair is a `Tone`, so that its contrast can be computed and tested. There are two
+themes, light and dark; `use` changes them while the screen runs. Colours are read when something is drawn.
 """
 
 from __future__ import annotations
 
+import colorsys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from PyQt5.QtCore import QSize
+from PyQt5.QtCore import QObject, QSize, pyqtSignal
 from PyQt5.QtGui import QColor, QFont, QFontDatabase
 
 # Each letter comes from the first family that has it.
@@ -20,51 +22,183 @@ FONT_FILES = (
 )
 
 
-class Tone(NamedTuple):
-    """Something drawn (`ink`) on something (`ground`), both "#rrggbb"."""
-
-    ink: str
-    ground: str
+NAMES = ("light", "dark")
+LEAST_CONTRAST = 4.5
+_present = "light"
 
 
-INK, INK_SOFT = "#1b2126", "#4a545c"
-PAGE, CARD, LINE, DARK = "#d9dcde", "#eceeef", "#b3b9be", "#23282c"
+class Colour(str):
+    """A colour of the light theme, "#rrggbb", which knows its counterpart in the dark one.
+
+    As text it is what it was when it was read from this module; `now` gives what it is at present, so that a widget
+    may keep one and still follow the theme.
+
+    Attributes:
+        pair: "#rrggbb" in the light and in the dark theme.
+    """
+
+    pair: tuple[str, str]
+
+    def __new__(cls, light: str, dark: str) -> Colour:
+        """One that is, as text, what the present theme has."""
+        made = super().__new__(cls, dark if _present == "dark" else light)
+        made.pair = (light, dark)
+        return made
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of "#rrggbb", 0..1, after WCAG 2.2."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours, 1..21, after WCAG 2.2."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _dark_beside(colour: str, other: str) -> str:
+    """What a colour of a pair is in the dark theme."""
+    if isinstance(colour, Colour):
+        return colour.pair[1]
+    if not isinstance(other, Colour) or contrast(colour, other.pair[1]) >= LEAST_CONTRAST:
+        return colour
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+    step = 0.02 if luminance(other.pair[1]) < 0.18 else -0.02
+    lightness = 1 - lightness
+    while True:
+        channels = colorsys.hls_to_rgb(hue, min(max(lightness, 0.0), 1.0), saturation)
+        found = "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
+        if contrast(found, other.pair[1]) >= LEAST_CONTRAST or not 0 < lightness < 1:
+            return found
+        lightness += step
+
+
+class Tone:
+    """Something drawn (`ink`) on something (`ground`), both "#rrggbb" of the present theme.
+
+    A tone stays the same object when the theme changes; only what it gives changes.
+
+    Args:
+        ink: a colour of this module, or a plain one.
+        ground: likewise.
+        dark: ink and ground in the dark theme; None where the colours know it themselves. A plain one beside one of
+            this module stays where that can be read, else it is as dark as it was light.
+    """
+
+    __slots__ = ("_ground", "_ink")
+
+    def __init__(self, ink: str, ground: str, dark: tuple[str, str] | None = None) -> None:
+        if dark is None:
+            dark = _dark_beside(ink, ground), _dark_beside(ground, ink)
+        # What is light already, which one may not be by now.
+        light = [colour.pair[0] if isinstance(colour, Colour) else colour for colour in (ink, ground)]
+        self._ink, self._ground = Colour(light[0], dark[0]), Colour(light[1], dark[1])
+
+    @property
+    def ink(self) -> str:
+        """What is drawn."""
+        return now(self._ink)
+
+    @property
+    def ground(self) -> str:
+        """What it is drawn on."""
+        return now(self._ground)
+
+
+def now(colour: str) -> str:
+    """What a colour is in the present theme; a plain one stays."""
+    return Colour(*colour.pair) if isinstance(colour, Colour) else colour
+
+
+def present() -> str:
+    """The present theme's name."""
+    return _present
+
+
+def use(wanted: str) -> None:
+    """Take another theme, "light" or "dark"; whoever shows a window draws it anew, as `MainWindow.restyle` does."""
+    global _present
+    assert wanted in NAMES, wanted
+    _present = wanted
+    colours = {key: value for key, value in globals().items() if isinstance(value, Colour)}
+    globals().update({key: now(value) for key, value in colours.items()})
+
+
+# The dark one is for a dim control room: its grounds are as far from black as keeps reflections calm.
+INK, INK_SOFT = Colour("#1b2126", "#dde2e5"), Colour("#4a545c", "#a3adb4")
+PAGE, CARD = Colour("#d9dcde", "#1a1e21"), Colour("#eceeef", "#262c30")
+LINE, DARK = Colour("#b3b9be", "#454e55"), Colour("#23282c", "#101315")
+TRACK = Colour("#ffffff", "#14181a")  # where a bar runs, and where a plot is drawn
 
 TEXT = Tone(INK, CARD)
 TEXT_SOFT = Tone(INK_SOFT, CARD)
 TEXT_ON_PAGE = Tone(INK_SOFT, PAGE)
+TEXT_ON_TRACK = Tone(INK, TRACK)
 TEXT_ON_DARK = Tone("#d5dade", DARK)
-BUTTON = Tone(INK, "#fafbfb")
-BUTTON_OFF = Tone("#525c63", PAGE)
-BUTTON_ON = Tone("#ffffff", "#35515f")
+BUTTON = Tone("#1b2126", "#fafbfb", dark=("#e4e8ea", "#353d43"))
+BUTTON_OFF = Tone("#525c63", "#d9dcde", dark=("#8b959c", "#1a1e21"))
+BUTTON_ON = Tone("#ffffff", "#35515f", dark=("#ffffff", "#456979"))
 BUTTON_DANGER = Tone("#ffffff", "#9c1c16")
 
-# GOOD is green but quiet: a light panel. NG is the one saturated red. NO VERDICT is dark with yellow: like neither.
-GOOD = Tone("#1d5a34", "#dbe8dc")
-NG = Tone("#ffffff", "#c4161c")
-NO_VERDICT = Tone("#ffd23f", "#262b30")
-OLD = Tone("#525c63", PAGE)
+# GOOD is green but quiet: a panel near the page's own lightness. NG is the one saturated red. NO VERDICT is yellow and
+# near-black, by light on dark and by dark the other way round: like neither, and as far from both in greyscale.
+GOOD = Tone("#1d5a34", "#dbe8dc", dark=("#a5d6b2", "#1d3827"))
+NG = Tone("#ffffff", "#c4161c", dark=("#ffffff", "#cc1b21"))
+NO_VERDICT = Tone("#ffd23f", "#262b30", dark=("#1b2126", "#f2c530"))
+OLD = Tone("#525c63", "#d9dcde", dark=("#8b959c", "#1a1e21"))
 # How far something is that takes its time.
-PROGRESS = Tone(INK, "#b4c6d0")
+PROGRESS = Tone(INK, "#b4c6d0", dark=("#dde2e5", "#35515f"))
 
 RUNNING = Tone(INK, CARD)
-STOPPED = Tone("#f2f4f5", "#5a646b")
-ATTENTION = Tone("#1b2126", "#ffd23f")
-ERROR = Tone("#ffffff", "#c4161c")
+STOPPED = Tone("#f2f4f5", "#5a646b", dark=("#f2f4f5", "#4d575e"))
+ATTENTION = Tone("#1b2126", "#ffd23f", dark=("#1b2126", "#f2c530"))
+ERROR = Tone("#ffffff", "#c4161c", dark=("#ffffff", "#cc1b21"))
 
-SCORE_BELOW, SCORE_OVER = "#6d7b85", NG.ground
+SCORE_BELOW, SCORE_OVER = Colour("#6d7b85", "#7f8d97"), Colour("#c4161c", "#e5484d")
 # A histogram of scores: where parts would be NG or in doubt, and its bars.
-PLOT_NG, PLOT_DOUBT = Tone(INK_SOFT, "#f3e3e2"), Tone(INK_SOFT, "#f3ecd2")
-BAR_UNMARKED, BAR_GOOD, BAR_BAD = "#8a959d", "#4c8a63", NG.ground
-WRONG = Tone("#a81218", CARD)
+PLOT_NG, PLOT_DOUBT = (
+    Tone(INK_SOFT, "#f3e3e2", dark=("#c9b6b5", "#3a2424")), Tone(INK_SOFT, "#f3ecd2", dark=("#c6bfa6", "#35301d"))
+)  # fmt: skip
+BAR_UNMARKED, BAR_GOOD, BAR_BAD = Colour("#8a959d", "#6f7c85"), Colour("#4c8a63", "#5fa57a"), Colour("#c4161c", "#e5484d")
+WRONG = Tone("#a81218", CARD, dark=("#ff9a93", "#262c30"))
 VEIL = QColor(27, 33, 38, 150)
 
 TONES = {
-    name: value for name, value in list(globals().items()) if isinstance(value, Tone)
+    key: value for key, value in list(globals().items()) if isinstance(value, Tone)
 }  # all of them, for whoever checks contrast
 
 _PLAUSIBLE_DPI = (60.0, 400.0)
 _MM_PER_INCH = 25.4
+
+
+class Themes(QObject):
+    """Which theme the screen wears.
+
+    Args:
+        wanted: the one to begin with, "light" or "dark".
+        keep: called with the new one when it is switched, to be remembered.
+    """
+
+    switched = pyqtSignal()  # every window draws itself anew
+
+    def __init__(self, wanted: str = "light", keep: Callable[[str], object] = lambda wanted: None) -> None:
+        super().__init__()
+        self._keep = keep
+        use(wanted)
+
+    @property
+    def other(self) -> str:
+        """The one that `switch` would change to."""
+        return NAMES[(NAMES.index(_present) + 1) % len(NAMES)]
+
+    def switch(self) -> None:
+        """Change to the other one."""
+        use(self.other)
+        self._keep(_present)
+        self.switched.emit()
 
 
 @dataclass(frozen=True, slots=True)

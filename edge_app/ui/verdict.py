@@ -122,7 +122,8 @@ class VerdictPanel(QWidget):
             box, word, align = self._shape_and_word(upper)
             _draw_shape(painter, QRectF(box).adjusted(2, 2, -2, -2), look)
             largest = round(word.height() * 0.8)
-            draw_fitted(painter, word, look.word, look.tone.ink, largest, m.small, bold=True, wrap=True, align=align)
+            wrap = " " in look.word  # a Japanese word would be broken in its middle
+            draw_fitted(painter, word, look.word, look.tone.ink, largest, m.small, bold=True, wrap=wrap, align=align)
             draw_fitted(painter, advice, look.advice, look.tone.ink, advice.height(), m.small, bold=True)
             draw_fitted(painter, reason, look.reason, look.tone.ink, m.body, SMALLEST_PX, wrap=True)
             draw_fitted(painter, foot, look.part, look.tone.ink, m.body)
@@ -235,8 +236,14 @@ class VerdictChip(QWidget):
             painter.setPen(QPen(QColor(look.tone.ink), 2))
             painter.setBrush(QColor(look.tone.ground))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), m.mm(1), m.mm(1))
-            side = self.height() - 2 * m.mm(1.5)
-            box = QRectF(m.mm(1.5), m.mm(1.5), side, side)
-            _draw_shape(painter, box, look)
-            word = self.rect().adjusted(side + m.mm(3), 0, -m.mm(1.5), 0)
-            draw_fitted(painter, word, look.word, look.tone.ink, m.large, SMALLEST_PX, bold=True)
+            edge = self.height() // 7
+            side = self.height() - 2 * edge
+            _draw_shape(painter, QRectF(edge, edge, side, side), look)
+            word = self.rect().adjusted(side + 2 * edge, 1, -edge, -1)
+            draw_fitted(painter, word, look.word, look.tone.ink, m.large, SMALLEST_PX, bold=True, wrap=self._wraps())
+
+    def _wraps(self) -> bool:
+        # Two lines only where one would be too small to read.
+        room = self.width() - self.height() - self.height() // 7
+        font = theme.font(self._metrics.small, bold=True)
+        return " " in self.look.word and extent(self.look.word, font).width() > room

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import enum
 import math
-from datetime import datetime
 
-from PyQt5.QtCore import QCoreApplication
+from PyQt5.QtCore import QCoreApplication, QDate, QLocale
 
 from edge_app.domain import Inspection, Reason, Verdict, utc_now
 from edge_app.station import PartResult, State, StationStatus
@@ -104,31 +104,77 @@ def why(inspection: Inspection) -> str:
     return ": ".join(text for text in (reason_text(inspection.reason), inspection.detail) if text)
 
 
+def why_not_good(result: PartResult) -> str:
+    """What led to the verdict, in one or two sentences for a person."""
+    found, translate = result.inspection, QCoreApplication.translate
+    if found.verdict is Verdict.NO_VERDICT:
+        return why(found)
+    if found.verdict is Verdict.GOOD:
+        return translate("Words", "Nothing on it is stranger than on good parts.")
+    if not found.regions or found.anomaly_map is None:
+        return translate("Words", "The part as a whole is stranger than good parts are.")
+    box, roi = found.regions[0].box_in_frame, found.anomaly_map.roi_in_frame
+    place = place_word((box.x + box.width / 2 - roi.x) / roi.width, (box.y + box.height / 2 - roi.y) / roi.height)
+    text = translate("Words", "Strangest {place}: {width} x {height} pixels look unlike good parts.")
+    return text.format(place=place, width=box.width, height=box.height)
+
+
+def place_word(right: float, down: float) -> str:
+    """Where on a picture something lies: shares of its width and height, 0..1."""
+    translate = QCoreApplication.translate
+    places = (
+        translate("Words", "at the top left"),
+        translate("Words", "at the top"),
+        translate("Words", "at the top right"),
+        translate("Words", "at the left"),
+        translate("Words", "in the middle"),
+        translate("Words", "at the right"),
+        translate("Words", "at the bottom left"),
+        translate("Words", "at the bottom"),
+        translate("Words", "at the bottom right"),
+    )
+    row, column = (min(2, max(0, int(3 * share))) for share in (down, right))
+    return places[3 * row + column]
+
+
 def part_name(result: PartResult) -> str:
     """What to call the part: as its source does, else by its row in the records, else by its frame."""
     number = result.part_id or result.inspection.frame_id
     return result.inspection.label or QCoreApplication.translate("Words", "part {number}").format(number=number)
 
 
-def clock(moment: datetime) -> str:
-    """Local time; with the date when it was not today."""
+def clock(moment: datetime.datetime) -> str:
+    """Local time, of 24 hours everywhere; with the date, as the language writes it, when it was not today."""
     local, today = moment.astimezone(), utc_now().astimezone().date()
-    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+    text = local.strftime("%H:%M:%S")
+    return text if local.date() == today else f"{date(local.date())} {text}"
+
+
+def date(day: datetime.date) -> str:
+    """A day, as the language writes it."""
+    #: Of a date, as in QLocale.toString.
+    form = QCoreApplication.translate("Words", "yyyy-MM-dd")
+    return QLocale().toString(QDate(day.year, day.month, day.day), form)
+
+
+def count(number: int) -> str:
+    """A number of things, as the language writes it."""
+    return QLocale().toString(number)
 
 
 def figure(value: float | None) -> str:
     """A score or threshold, four significant digits; a dash where there is none."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
+    return "-" if value is None or not math.isfinite(value) else QLocale().toString(value, "g", 4)
 
 
 def milliseconds(value_ms: float) -> str:
     """A time; a dash before there is one."""
-    return f"{value_ms:.1f} ms" if value_ms > 0 else "-"
+    return f"{QLocale().toString(value_ms, 'f', 1)} ms" if value_ms > 0 else "-"
 
 
 def share(part: int, whole: int) -> str:
     """A share in per cent, a dash of nothing."""
-    return f"{100 * part / whole:.1f} %" if whole else "-"
+    return f"{QLocale().toString(100 * part / whole, 'f', 1)} %" if whole else "-"
 
 
 def heatmap_button(on: bool) -> str:

@@ -3,13 +3,16 @@
 import atexit
 import os
 import queue
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QSize
+from PyQt5.QtCore import QLocale, QSize
 from PyQt5.QtGui import QColor
 
 from edge_app.bundle import ModelBundle, read_bundle
@@ -20,7 +23,10 @@ from edge_app.slot import FixedSlot
 from edge_app.station import PartResult, Station
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
+from edge_app.ui.languages import FOLDER, Languages
 from edge_app.ui.main_window import MainWindow
+
+ROOT = Path(__file__).parents[2]
 
 # Before there is an application: Qt warns of a missing one, and a warning of Qt fails a test.
 _RUNTIME = tempfile.TemporaryDirectory(prefix="runtime-")
@@ -107,15 +113,64 @@ def bad(pictures) -> UInt8Array:
     return pictures[Verdict.NG]
 
 
+@pytest.fixture(scope="session")
+def translations(tmp_path_factory) -> Path:
+    """A folder with the compiled translations; skips where no tool can make them."""
+    folder = tmp_path_factory.mktemp("translations")
+    for source in FOLDER.glob("*.ts"):
+        target = folder / source.with_suffix(".qm").name
+        subprocess.run(
+            ["sh", ROOT / "deploy" / "translations.sh", "compile", sys.executable, source, target],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        if not target.is_file():
+            pytest.skip("there is no lrelease on this machine")
+    return folder
+
+
+@pytest.fixture
+def make_languages(qapp, translations) -> Iterator[Callable[..., Languages]]:
+    made: list[Languages] = []
+
+    def make(language: str, keep: Callable[[str], object] = lambda new: None) -> Languages:
+        made.append(Languages(language, keep, translations))
+        return made[-1]
+
+    yield make
+    for languages in made:
+        languages.close()
+    QLocale.setDefault(QLocale("en"))
+
+
+@pytest.fixture
+def japanese(make_languages) -> Languages:
+    languages = make_languages("ja")
+    assert languages.language == "ja"
+    return languages
+
+
 @pytest.fixture
 def make_screen(qtbot, bundle) -> Iterator[Callable[..., Screen]]:
     made: list[Screen] = []
 
-    def make(live: bool = False, start: bool = True, panel: tuple[QSize, float] | None = None, **options) -> Screen:
+    def make(
+        live: bool = False,
+        start: bool = True,
+        panel: tuple[QSize, float] | None = None,
+        languages: Languages | None = None,
+        themes: theme.Themes | None = None,
+        **options,
+    ) -> Screen:
         size, dpi = panel or (QSize(1280, 800), 149.0)
         line = HandFedLine(live)
         options = {"records": None, "slot": options.pop("slot", None) or FixedSlot(bundle), **options}
-        bridge = StationBridge(lambda publish: Station(open_source=line.open, publish=publish, **options))
+        bridge = StationBridge(
+            lambda publish: Station(open_source=line.open, publish=publish, **options),
+            languages=languages,
+            themes=themes,
+        )
         window = MainWindow(bridge, dpi)
         screen = Screen(line, bridge, window)
         made.append(screen)
@@ -127,6 +182,10 @@ def make_screen(qtbot, bundle) -> Iterator[Callable[..., Screen]]:
             bridge.start()
         return screen
 
+    def close() -> None:
+        while made:
+            made.pop().bridge.close()
+
+    make.close = close
     yield make
-    for screen in made:
-        screen.bridge.close()
+    close()

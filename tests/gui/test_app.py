@@ -12,9 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
-from PyQt5.QtGui import QImage
+from PyQt5.QtCore import QPoint, Qt
+from PyQt5.QtGui import QCursor, QImage
+from PyQt5.QtWidgets import QApplication, QWidget
 
-from edge_app.ui.app import SIZES
+from edge_app.run import DEMO_BUNDLE
+from edge_app.ui.app import SIZES, HiddenCursor
+from edge_app.ui.languages import FOLDER
 
 EDGE_APP = [sys.executable, "-m", "edge_app.cli", "run"]
 
@@ -89,6 +93,63 @@ def test_given_parts_it_ends_by_itself_with_the_table_and_its_picture(tmp_path):
         image = QImage(str(path))
         assert path.stem.endswith(f"-{image.width()}x{image.height()}")
         assert image.size() in SIZES
+
+
+SWITCHES = """
+import json, sys
+from pathlib import Path
+from PyQt5.QtCore import QTimer
+from PyQt5.QtWidgets import QApplication
+from edge_app.cli import main
+from edge_app.ui.main_window import MainWindow
+
+def window():
+    return next(found for found in QApplication.topLevelWidgets() if isinstance(found, MainWindow))
+
+def look():
+    shown = window()
+    print(json.dumps([shown.bridge.languages.language, shown.bridge.themes.other, shown.bridge.roles.has_pin]))
+    for name in ("language", "theme"):
+        shown.open_menu()
+        shown.page.sheet.buttons[name].click()
+
+# Once there is an application, and before the parts are done.
+from edge_app.ui import app
+ending = app._Ending.__init__
+app._Ending.__init__ = lambda *given: (QTimer.singleShot(700, look), ending(*given))[1]
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_language_and_theme_come_back_at_the_next_start(tmp_path, translations):
+    if not (FOLDER / "kensa_ja.qm").is_file():
+        pytest.skip("the translations are not compiled; make does it")
+    config = tmp_path / "station.toml"
+    config.write_text(f'source = "synthetic:?interval_ms=100"\nbundle = "{DEMO_BUNDLE}"\ntheme = "dark"\n')
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    told = []
+    for _ in range(2):
+        command = [sys.executable, "-c", SWITCHES, "run", "--config", str(config), "--parts", "15"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        told.append(json.loads(next(line for line in done.stdout.splitlines() if line.startswith("["))))
+    assert told == [["en", "light", False], ["ja", "dark", False]]
+    assert json.loads((tmp_path / "state" / "kensa" / "screen.json").read_text()) == {"language": "en", "theme": "dark"}
+
+
+def test_the_pointer_hides_while_nothing_moves_it_and_comes_back(qtbot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.show()
+    pointer = HiddenCursor(window, after_s=0.3)
+    assert not pointer.hidden
+    qtbot.waitUntil(lambda: pointer.hidden)
+    assert QApplication.overrideCursor().shape() == Qt.BlankCursor
+    QCursor.setPos(QCursor.pos() + QPoint(5, 5))
+    qtbot.waitUntil(lambda: not pointer.hidden)
+    assert QApplication.overrideCursor() is None
+    qtbot.waitUntil(lambda: pointer.hidden)
+    QApplication.restoreOverrideCursor()
 
 
 def _rows(database: Path) -> int:

@@ -4,11 +4,16 @@ import time
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import QPoint, Qt
+from PyQt5.QtCore import QPoint, QSize, Qt
+from PyQt5.QtGui import QColor, qGray
 
+from edge_app.comparing import Kind
 from edge_app.domain import Verdict
+from edge_app.inspector import Inspector
 from edge_app.records import Records
-from edge_app.station import State
+from edge_app.station import Recipe, State
+from edge_app.triggers import OnDemand
+from edge_app.ui import theme
 from edge_app.ui.sheets import PartSheet, Question
 from edge_app.ui.words import Line
 
@@ -208,3 +213,148 @@ def test_the_end_of_the_run_is_told_and_the_ng_part_stays_in_reach(qtbot, make_s
     qtbot.waitUntil(lambda: screen.word == "STOPPED" and screen.window.status.counters.parts == 3)
     assert screen.window.andon.message.text() == "3 parts done"
     assert [result.inspection.verdict for result in screen.window.line_page.strip.results] == [Verdict.NG]
+
+
+def test_the_trend_holds_every_score_and_marks_what_was_ng(qtbot, make_screen, good, bad):
+    screen = make_screen()
+    screen.line.feed(good, bad, good * 0, good)
+    trend = screen.window.line_page.trend
+    qtbot.waitUntil(lambda: len(trend.plot.scores) == 4)
+    assert trend.isVisible()
+    assert [one.verdict for one in trend.plot.scores] == [Verdict.GOOD, Verdict.NG, Verdict.NO_VERDICT, Verdict.GOOD]
+    assert [one.score is None for one in trend.plot.scores] == [False, False, True, False]
+    heights = [place.y() for place in trend.plot.places()]
+    assert heights[1] < heights[0] == heights[3] < heights[2]
+    colour = QColor(theme.SCORE_OVER).rgb()
+    image, place = trend.plot.grab().toImage(), trend.plot.places()[1].toPoint()
+    assert image.pixel(place) == colour
+    assert image.pixel(trend.plot.places()[0].toPoint()) != colour
+    assert trend.number.text() == "last 4"
+
+
+def test_on_a_small_panel_the_trend_takes_the_counters_place_with_one_touch(qtbot, make_screen, good):
+    screen = make_screen(panel=(QSize(800, 480), 133.0))
+    page = screen.window.line_page
+    screen.line.feed(good)
+    qtbot.waitUntil(lambda: screen.word == "GOOD")
+    assert page.counters.isVisible()
+    assert not page.trend.isVisible()
+    touch(qtbot, page.trend_button)
+    assert page.trend.isVisible()
+    assert not page.counters.isVisible()
+    touch(qtbot, page.trend_button)
+    assert page.counters.isVisible()
+
+
+def test_a_camera_that_waits_for_a_word_gets_it_from_the_screen(qtbot, make_screen, good):
+    screen = make_screen(recipe=Recipe(trigger=OnDemand(2.0)))
+    button = screen.window.line_page.trigger_button
+    assert button.isVisible()
+    screen.line.feed(good)
+    qtbot.waitUntil(lambda: screen.window.line_page.line is Line.RUNNING)
+    qtbot.wait(300)
+    assert screen.shown == []
+    touch(qtbot, button)
+    qtbot.wait(50)
+    screen.line.feed(good)
+    qtbot.waitUntil(lambda: len(screen.shown) == 1)
+    assert screen.shown[0].trigger == "on demand"
+    qtbot.wait(300)
+    assert len(screen.shown) == 1
+
+
+def test_where_every_picture_is_a_part_there_is_no_trigger_to_touch(make_screen):
+    assert not make_screen(start=False).window.line_page.trigger_button.isVisible()
+
+
+def test_an_ng_part_is_compared_with_what_the_model_makes_of_it(qtbot, make_screen, bad, good, bundle):
+    screen = make_screen()
+    screen.line.feed(bad)
+    qtbot.waitUntil(lambda: screen.word == "NG")
+    page = screen.window.line_page
+    touch(qtbot, page.strip.thumbnails[0])
+    sheet = page.sheet
+    assert sheet.why.text().startswith("Strangest ")
+    touch(qtbot, sheet.compare_button)
+    assert sheet.comparison.isVisible()
+    assert sheet.comparison.message == "comparing"
+    # The line is not held up by somebody who looks.
+    screen.line.feed(good)
+    qtbot.waitUntil(lambda: screen.word == "GOOD")
+    qtbot.waitUntil(lambda: len(sheet.comparison.pairs) == 1, timeout=10_000)
+    pair = sheet.comparison.pairs[0]
+    assert pair.kind is Kind.RECONSTRUCTION
+    box = screen.shown[0].inspection.anomaly_map.roi_in_frame
+    assert pair.seen.shape[1] / pair.seen.shape[0] == pytest.approx(box.width / box.height, rel=0.01)
+    seen, made = Inspector(bundle).reconstruction(bad)
+    assert np.array_equal(pair.seen, seen)
+    assert np.array_equal(pair.good, np.rint(made))
+    touch(qtbot, sheet.compare_button)
+    assert sheet.picture.isVisible()
+
+
+def test_a_comparison_that_comes_after_the_sheet_was_closed_does_no_harm(qtbot, make_screen, bad):
+    screen = make_screen()
+    screen.line.feed(bad)
+    qtbot.waitUntil(lambda: screen.word == "NG")
+    page = screen.window.line_page
+    touch(qtbot, page.strip.thumbnails[0])
+    sheet = page.sheet
+    touch(qtbot, sheet.compare_button)
+    with qtbot.waitSignal(sheet.destroyed):
+        touch(qtbot, sheet.close_button)
+    qtbot.wait(800)
+    assert page.sheet is None
+
+
+def test_the_heat_is_made_stronger_and_weaker_in_the_parts_sheet(qtbot, make_screen, bad):
+    screen = make_screen()
+    screen.line.feed(bad)
+    qtbot.waitUntil(lambda: screen.word == "NG")
+    page = screen.window.line_page
+    touch(qtbot, page.strip.thumbnails[0])
+    sheet, images = page.sheet, []
+    for word in ("medium", "strong", "weak", "medium"):
+        assert sheet.strength.text().endswith(word)
+        images.append(sheet.picture.grab().toImage())
+        touch(qtbot, sheet.strength)
+    assert images[0] == images[3]
+    assert images[0] != images[1] != images[2] != images[0]
+    touch(qtbot, sheet.heatmap)
+    assert not sheet.strength.isEnabled()
+
+
+def test_dark_and_light_are_switched_in_the_menu_while_the_line_runs(qtbot, make_screen, good):
+    kept = []
+    screen = make_screen(themes=theme.Themes("light", kept.append))
+    screen.line.feed(good)
+    qtbot.waitUntil(lambda: screen.word == "GOOD")
+    window, light = screen.window, theme.GOOD.ground
+    before = luminances(window)
+    touch(qtbot, window.line_page.menu_button)
+    assert window.page.sheet.buttons["theme"].text() == "Dark"
+    touch(qtbot, window.page.sheet.buttons["theme"])
+    try:
+        assert theme.GOOD.ground != light
+        assert np.median(luminances(window)) < 60 < np.median(before)
+        screen.line.feed(good)
+        qtbot.waitUntil(lambda: screen.looks_good())
+        assert QColor(light).rgb() not in pixels(window)
+        touch(qtbot, window.line_page.menu_button)
+        assert window.page.sheet.buttons["theme"].text() == "Light"
+        touch(qtbot, window.page.sheet.buttons["theme"])
+        screen.line.feed(good)
+        qtbot.waitUntil(lambda: screen.looks_good())
+        assert np.median(luminances(window)) == pytest.approx(np.median(before), abs=3)
+    finally:
+        theme.use("light")
+    assert kept == ["dark", "light"]
+
+
+def pixels(window) -> list[int]:
+    image = window.grab().toImage()
+    return [image.pixel(x, y) for y in range(0, image.height(), 4) for x in range(0, image.width(), 4)]
+
+
+def luminances(window) -> np.ndarray:
+    return np.array([qGray(pixel) for pixel in pixels(window)])

@@ -4,6 +4,7 @@ import itertools
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PyQt5.QtCore import QCoreApplication, QPoint, QSize, QTranslator
 from PyQt5.QtWidgets import QWidget
@@ -12,6 +13,7 @@ from edge_app.domain import Frame, Inspection, Reason, Verdict, utc_now
 from edge_app.inspector import Inspector
 from edge_app.station import Counters, PartResult, State, StationStatus
 from edge_app.ui import theme, words
+from edge_app.ui.languages import NAMES
 from edge_app.ui.text import FitText, TouchButton, extent
 from edge_app.ui.verdict import SMALLEST_PX, Shape, look_of
 from edge_app.ui.words import Line
@@ -32,8 +34,16 @@ def contrast(tone: theme.Tone) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.fixture(params=theme.NAMES)
+def worn(request):
+    """Each theme in turn."""
+    theme.use(request.param)
+    yield request.param
+    theme.use("light")
+
+
 @pytest.mark.parametrize("name", sorted(theme.TONES))
-def test_contrast_is_four_and_a_half_to_one_or_better(name):
+def test_contrast_is_four_and_a_half_to_one_or_better(name, worn):
     assert contrast(theme.TONES[name]) >= 4.5
 
 
@@ -83,9 +93,80 @@ def test_each_verdict_has_its_own_colour_shape_and_word(results):
     assert len({look.tone for look in looks}) == len({look.shape for look in looks}) == 3
 
 
-def test_the_grounds_of_the_verdicts_differ_in_greyscale():
-    levels = sorted(luminance(tone.ground) for tone in (theme.GOOD, theme.NG, theme.NO_VERDICT))
+VERDICT_TONES = (theme.GOOD, theme.NG, theme.NO_VERDICT)
+
+
+def test_the_grounds_of_the_verdicts_differ_in_greyscale(worn):
+    levels = sorted(luminance(tone.ground) for tone in VERDICT_TONES)
     assert all((high + 0.05) / (low + 0.05) > 2 for low, high in itertools.pairwise(levels))
+
+
+def linear_rgb(colour: str) -> np.ndarray:
+    channels = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+# Machado, Oliveira & Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", IEEE TVCG
+# 15(6), 2009, severity 1.0; for linear RGB.
+RED_GREEN_BLIND = {
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+}
+
+
+def lab(linear: np.ndarray) -> np.ndarray:
+    """CIE 1976 L*a*b* of linear sRGB, white D65."""
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(to_xyz @ np.clip(linear, 0, 1) / to_xyz.sum(axis=1))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("blindness", RED_GREEN_BLIND)
+def test_the_verdicts_are_told_apart_with_red_green_blindness(worn, blindness):
+    matrix = np.array(RED_GREEN_BLIND[blindness])
+    seen = [lab(matrix @ linear_rgb(tone.ground)) for tone in VERDICT_TONES]
+    # 2.3 is what an eye just tells apart (Mahy, Van Eycken & Oosterlinck 1994); a screen at 3 m needs ten times that.
+    assert all(np.linalg.norm(one - other) > 23 for one, other in itertools.combinations(seen, 2))
+    red = lab(matrix @ linear_rgb("#c4161c")), lab(matrix @ linear_rgb("#4d4b00"))
+    assert np.linalg.norm(red[0] - red[1]) < 23, "the simulation confuses what such people confuse"
+
+
+def test_the_verdicts_differ_in_shape_and_word_in_both_themes_and_languages(worn, results, language):
+    looks = [look_of(result, Line.RUNNING, True) for result in results.values()]
+    assert len({look.shape for look in looks}) == len({look.word for look in looks}) == 3
+
+
+@pytest.fixture(params=NAMES)
+def language(request, make_languages):
+    return make_languages(request.param).language
+
+
+@pytest.mark.parametrize("ground", ["#f3e3e2", "#b4c6d0", "#ffffff"])
+def test_a_plain_colour_beside_one_of_the_theme_can_be_read_in_the_dark(worn, ground):
+    for tone in (theme.Tone("#a81218", theme.CARD), theme.Tone(theme.INK, ground)):
+        assert contrast(tone) >= 4.5
+    if worn == "dark":
+        assert luminance(theme.Tone(theme.INK, ground).ground) < 0.2
+    assert theme.Tone("#123456", "#fedcba").ground == "#fedcba"
+
+
+def test_a_kept_colour_and_a_tone_follow_the_theme(qtbot):
+    label = FitText(ink=theme.INK_SOFT)
+    qtbot.addWidget(label)
+    label.set_text("soft")
+    label.resize(80, 30)
+    light, tone = label.grab().toImage(), theme.GOOD
+    good = tone.ground
+    theme.use("dark")
+    try:
+        assert label.grab().toImage() != light
+        assert theme.GOOD is tone
+        assert tone.ground != good
+        assert theme.now(good) == tone.ground
+        assert luminance(theme.PAGE) < 0.05 < luminance(theme.INK)
+    finally:
+        theme.use("light")
+    assert label.grab().toImage() == light
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -207,7 +288,7 @@ def test_touch_targets_are_large_and_apart(make_screen, results, panel):
     window.show_status(STATUS)
     QCoreApplication.sendPostedEvents()
     px_per_mm = panel[1] / 25.4
-    targets = [*window.findChildren(TouchButton), *(t for t in window.line_page.strip.thumbnails if t.isVisible())]
+    targets = [t for t in (*window.findChildren(TouchButton), *window.line_page.strip.thumbnails) if t.isVisible()]
     assert len(targets) >= 8
     for target in targets:
         assert min(target.width(), target.height()) >= 15 * px_per_mm - 1
@@ -267,3 +348,22 @@ def test_an_inspection_with_no_picture_is_drawn(qtbot, make_screen, results):
     window.show_status(STATUS)
     assert window.line_page.verdict.look.word == "NO VERDICT"
     assert not window.grab().isNull()
+
+
+PANEL_4K = (QSize(3840, 2160), 200.0)
+
+
+def test_a_screen_of_4k_has_the_same_sizes_in_millimetres(make_screen, results):
+    window = make_screen(start=False, panel=PANEL_4K).window
+    window.line_page.strip.add([results[Verdict.NG]] * 6)
+    window.line_page.show_part(results[Verdict.NG])
+    window.show_status(STATUS)
+    assert clipped(window) == []
+    px_per_mm = PANEL_4K[1] / 25.4
+    page = window.line_page
+    assert page.start_button.height() == pytest.approx(20 * px_per_mm, abs=1)
+    assert page.counters.reset.width() == pytest.approx(15 * px_per_mm, abs=1)
+    # The room goes to the picture, and to the verdict.
+    assert page.picture.width() > 0.4 * window.width()
+    assert page.picture.height() > 0.6 * window.height()
+    assert page.picture._image.height() > 0.55 * window.height()

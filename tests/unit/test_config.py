@@ -50,6 +50,14 @@ def test_the_example_is_valid_and_names_every_key() -> None:
     assert both.barcode.options.region_in_frame == Box(0, 0, 300, 300)
 
 
+def test_language_and_theme_of_the_screen() -> None:
+    config = parse_config(b'source = "camera:1"\nlanguage = "ja"\ntheme = "dark"', PATH)
+    assert (config.language, config.theme) == ("ja", "dark")
+    assert 'language: \'jp\' cannot be used; write language = "en" or language = "ja"' in refused('language = "jp"')
+    assert 'write theme = "light" or theme = "dark"' in refused("theme = 1")
+    assert "did you mean 'theme'?" in refused('thema = "dark"')
+
+
 def test_relative_paths_are_relative_to_the_file() -> None:
     config = parse_config(b'bundle = "b/x.bundle"\nrecords_dir = "/var/r"\nsource = "camera:1"', PATH)
     assert config.bundle == Path("/etc/kensa/b/x.bundle")

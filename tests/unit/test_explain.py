@@ -12,14 +12,16 @@ from PIL import Image
 from trunks import mean_colour_trunk
 
 from edge_app.bundle import ModelBundle, build_bundle, read_bundle
-from edge_app.domain import Box, Frame, utc_now
-from edge_app.errors import BundleError
+from edge_app.comparing import Kind, pairs_of
+from edge_app.domain import WHOLE_FRAME, Area, Box, Frame, utc_now
+from edge_app.errors import BundleError, DataError
 from edge_app.explain import TILE_PX, draw_sheet, peak_place, read_sheet, surroundings
 from edge_app.inspector import Inspector
 from edge_app.manifest import GOOD_PATCHES, PATCH_HEAD
 from edge_app.patches import HeadPlan, PatchHead, blank_head, learn_heads
 from edge_app.pictures import decode_picture
 from edge_app.scoring import Region
+from edge_app.states import PartResult
 from trainer.data import open_data_set
 from trainer.detector import Network
 from trainer.evaluate import evaluate
@@ -262,3 +264,56 @@ def test_the_report_shows_what_the_strangest_parts_were_compared_with(bundle: Mo
         assert ("<h2>What it was compared with</h2>" in page) == (count > 0)
         names = re.findall(r"</div>(\d\.png), blue<br>good patch from \d\.png</div>", page)
         assert names == ["1.png", "0.png"][:count], "the strangest first"
+
+
+def judged(
+    inspector: Inspector, image_rgb: np.ndarray, area: Area = WHOLE_FRAME, window: Box | None = None
+) -> PartResult:
+    inspection = inspector.inspect(Frame(image_rgb, 0, 0.0, utc_now(), window_in_frame=window), area)
+    return PartResult(1, image_rgb, inspection, utc_now(), 1.0, inspector.bundle.manifest.display_range)
+
+
+def framed(picture: np.ndarray, left: int, top: int) -> np.ndarray:
+    frame = np.full((100, 140, 3), 9, np.uint8)
+    frame[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return frame
+
+
+def test_for_the_screen_a_part_is_compared_where_it_was_looked_at(bundle: ModelBundle) -> None:
+    inspector, bad = Inspector(bundle), bad_part(1, 6, 24, 24)
+    alone = pairs_of(inspector, judged(inspector, bad), WHOLE_FRAME)
+    assert [pair.kind for pair in alone] == [Kind.NEAREST_PATCH]
+    frame, box = framed(bad, 50, 20), Box(50, 20, SIZE, SIZE)
+    for area, window in ((Area(box, ()), None), (WHOLE_FRAME, box)):
+        [pair] = pairs_of(inspector, judged(inspector, frame, area, window), area)
+        assert np.array_equal(pair.seen, alone[0].seen)
+        assert np.array_equal(pair.good, alone[0].good)
+        assert pair.good_part == alone[0].good_part
+
+
+def test_for_the_screen_a_reconstruction_has_the_shape_of_the_place(demo_bundle_path: Path) -> None:
+    inspector = Inspector(read_bundle(demo_bundle_path))
+    sample = next(one for one in inspector.bundle.manifest.golden if one.verdict == "NG")
+    picture = decode_picture(inspector.bundle.files[sample.file])
+    wide = cv2.resize(picture, (2 * picture.shape[1], picture.shape[0]))
+    [pair] = pairs_of(inspector, judged(inspector, wide), WHOLE_FRAME)
+    assert pair.kind is Kind.RECONSTRUCTION
+    assert pair.seen.shape == pair.good.shape
+    assert pair.seen.shape[1] == 2 * pair.seen.shape[0]
+    box = Box(300, 50, picture.shape[1], picture.shape[0])
+    frame = np.zeros((400, 700, 3), np.uint8)
+    frame[box.y : box.y + box.height, box.x : box.x + box.width] = picture
+    area = Area(box, ())
+    [framed_pair] = pairs_of(inspector, judged(inspector, frame, area), area)
+    [alone] = pairs_of(inspector, judged(inspector, picture), WHOLE_FRAME)
+    assert np.array_equal(framed_pair.good, alone.good)
+
+
+def test_for_the_screen_what_cannot_be_compared_says_so(bundle: ModelBundle) -> None:
+    inspector = Inspector(bundle)
+    result = judged(inspector, bad_part(1, 6, 24, 24))
+    with pytest.raises(DataError, match="no picture of this part was kept"):
+        pairs_of(inspector, replace(result, image_rgb=None), WHOLE_FRAME)
+    black = judged(inspector, np.zeros((SIZE, SIZE, 3), np.uint8))
+    assert pairs_of(inspector, black, WHOLE_FRAME) == []
+    assert pairs_of(Inspector(without_sheet(bundle)), result, WHOLE_FRAME) == []
