@@ -162,7 +162,7 @@ SCORE_BELOW, SCORE_OVER = Colour("#6d7b85", "#7f8d97"), Colour("#c4161c", "#e548
 PLOT_NG, PLOT_DOUBT = (
     Tone(INK_SOFT, "#f3e3e2", dark=("#c9b6b5", "#3a2424")), Tone(INK_SOFT, "#f3ecd2", dark=("#c6bfa6", "#35301d"))
 )  # fmt: skip
-BAR_UNMARKED, BAR_GOOD, BAR_BAD = Colour("#8a959d", "#6f7c85"), Colour("#4c8a63", "#5fa57a"), Colour("#c4161c", "#e5484d")
+BAR_UNMARKED, BAR_GOOD, BAR_BAD = Colour("#8a959d", "#6f7c85"), Colour("#4c8a63", "#5fa57a"), SCORE_OVER
 WRONG = Tone("#a81218", CARD, dark=("#ff9a93", "#262c30"))
 VEIL = QColor(27, 33, 38, 150)
 
