@@ -18,6 +18,7 @@ from PyQt5.QtWidgets import QApplication
 
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.domain import Verdict
+from edge_app.recipes import Recipes
 from edge_app.states import PartResult, State, StationStatus
 from edge_app.stations import Stations
 from edge_app.ui import theme
@@ -43,15 +44,18 @@ def run_screen(
     screenshots: Path | None,
     fullscreen: bool = False,
     watchdog: Watchdog | None = None,
+    recipes: Recipes | None = None,
 ) -> int:
     """Show the screen until it is closed, interrupted, or the asked number of parts is done.
 
     Args:
-        make_station: builds the station around the callback that takes its results.
+        make_station: builds the station around the callback that takes its results; asked again, after a change of the
+            settings, it closes what it built before.
         parts: end by itself after so many parts; None runs until it is closed.
         screenshots: folder for pictures of the screen at the end: last NG and last GOOD, in both sizes.
         fullscreen: without a frame, over the whole screen.
         watchdog: sees whether the screen moves.
+        recipes: the file of the settings, None where there is none.
 
     Returns:
         the exit code: 0 done, 4 when the station ended in Error, 130 interrupted with Ctrl-C.
@@ -64,7 +68,7 @@ def run_screen(
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setFont(theme.font(14))
     theme.load_fonts()
-    bridge = StationBridge(make_station)
+    bridge = StationBridge(make_station, recipes=recipes)
     window = MainWindow(bridge)
     ending = _Ending(app, bridge, parts)
     watched = (watchdog or Watchdog()).register("screen", _SILENT_LIMIT_S)
