@@ -5,8 +5,8 @@
     recipes/<product>.toml   what is inspected with the camera when this product runs
 
 A recipe holds the keys of `RECIPE_KEYS`, and means by them what station.toml means; paths in it are relative to
-station.toml's folder. A changeover copies its values into station.toml, and what a recipe does not say is not said there
-either. A change to station.toml goes into the recipe of the product that runs, where one is kept.
+station.toml's folder. A changeover copies its values into station.toml, and what a recipe does not say is not said
+there either. A change to station.toml goes into the recipe of the product that runs, where one is kept.
 
 A file is replaced in one rename, after the new one is on the disk: killed anywhere, a whole file is there, old or new.
 """
@@ -118,9 +118,9 @@ def undo(path: Path) -> StationConfig:
 
 
 class Recipes:
-    """station.toml and the recipes beside it, for the screen. Every method reads the disk anew; none is for a GUI thread.
+    """station.toml and the recipes beside it, for the screen.
 
-    Every method raises ConfigError, one sentence, where a file cannot be read, used or written.
+    Every method reads the disk anew, so none is for a GUI thread. Every method raises ConfigError, one sentence, where a file cannot be read, used or written.
 
     Args:
         path: of station.toml.
@@ -161,6 +161,11 @@ class Recipes:
         found = difference(before, undo(self.path))
         self._follow()
         return found
+
+    def preview_undo(self) -> list[Change]:
+        """What `undo` would change; writes nothing."""
+        kept = self.path.with_name(self.path.name + BEFORE)
+        return difference(self.read(), parse_config(_read(kept), self.path))
 
     def snapshot(self) -> dict[Path, bytes | None]:
         """All that `change`, `undo` and `change_over` write, as it is now; for `restore`."""

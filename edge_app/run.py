@@ -25,8 +25,8 @@ from edge_app.control import Command, ControlServer, default_path
 from edge_app.control_http import HttpControl
 from edge_app.errors import ConfigError
 from edge_app.mailbox import Policy
-from edge_app.records import Records
 from edge_app.recipes import Recipes
+from edge_app.records import Records
 from edge_app.rejects import outputs_of
 from edge_app.serials import BarcodeReader, SerialInbox
 from edge_app.slot import FixedSlot, ModelSlot, StoreSlot

@@ -264,9 +264,7 @@ class AreaTools(QWidget):
         self.buttons["polygon"].setEnabled(edit is not None)
         self.buttons["undo"].setEnabled(edit is not None and edit.can_undo)
         self.buttons["remove"].setEnabled(edit is not None and not drawing and edit.selected is not None)
-        self.buttons["whole"].setEnabled(
-            edit is not None and not drawing and edit.area.region_in_frame is not None
-        )
+        self.buttons["whole"].setEnabled(edit is not None and not drawing and edit.area.region_in_frame is not None)
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from PyQt5.QtCore import Qt, QTimer
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QScroller, QScrollArea, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QScroller, QVBoxLayout, QWidget
 
 from edge_app.ui import theme
 from edge_app.ui.sheets import Sheet

@@ -65,7 +65,11 @@ class Tile(TouchButton):
 
     def _rows(self) -> list[Row]:
         room = self._room().adjusted(3, 0, -3, 0)
-        lines = [(self.title, self._small_px, False), (self.value, self._body_px, True), (self.note, self._small_px, False)]
+        lines = [
+            (self.title, self._small_px, False),
+            (self.value, self._body_px, True),
+            (self.note, self._small_px, False),
+        ]
         lines = [line for line in lines if line[0]]
         # A tile of one line has it large.
         if len(lines) == 1:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from PyQt5.QtCore import QCoreApplication
 
 from edge_app.ui.page import PageEntry
-
-PAGES: tuple[PageEntry, ...] = ()
+from edge_app.ui.pages.changeover import ChangeoverPage
+from edge_app.ui.pages.recipe import RecipePage
 
 
 def title(name: str) -> str:
     """What a page is called in the present language."""
     translate = QCoreApplication.translate
     return {
+        "changeover": translate("Pages", "Changeover"),
         "review": translate("Pages", "Review"),
         "history": translate("Pages", "History"),
         "batch": translate("Pages", "Batch"),
@@ -21,3 +22,9 @@ def title(name: str) -> str:
         "teach": translate("Pages", "Teach"),
         "models": translate("Pages", "Models"),
     }[name]
+
+
+PAGES: tuple[PageEntry, ...] = (
+    PageEntry("changeover", lambda: title("changeover"), False, ChangeoverPage),
+    PageEntry("recipe", lambda: title("recipe"), True, RecipePage),
+)
