@@ -120,7 +120,8 @@ def undo(path: Path) -> StationConfig:
 class Recipes:
     """station.toml and the recipes beside it, for the screen.
 
-    Every method reads the disk anew, so none is for a GUI thread. Every method raises ConfigError, one sentence, where a file cannot be read, used or written.
+    Every method reads the disk anew, so none is for a GUI thread; and raises ConfigError, one sentence, where a file
+    cannot be read, used or written.
 
     Args:
         path: of station.toml.
@@ -343,9 +344,8 @@ def _replace(like: Path, path: Path, data: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be written ({error.strerror or error}); check the disk and the rights"
-        ) from (error)
+        why = error.strerror or error
+        raise ConfigError(f"{path}: cannot be written ({why}); check the disk and the rights") from error
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Changes single values of a TOML text and leaves everything else as it is: comments, order, spelling. Text in, text out.
+"""Changes single values of a TOML text; everything else stays: comments, order, spelling. Text in, text out.
 
 A new key takes the place of the comment that shows it as an example, `# exposure_us = 2000`, where its table has one;
 else it comes after the table's last key. What comes out is parsed and held against what was asked for.

@@ -179,7 +179,8 @@ class AreaView(QWidget):
                 painter.drawPolyline(open_line)
             self._handles(painter, open_line)
         elif self.editing:
-            self._handles(painter, self._polygon(fit, edit.corners(edit.selected)))
+            for shape in (None, *masks):
+                self._handles(painter, self._polygon(fit, edit.corners(shape)), shape == edit.selected)
 
     def _outline(self, painter: QPainter, polygon: QPolygonF, strong: bool) -> None:
         m = self._metrics
@@ -189,12 +190,12 @@ class AreaView(QWidget):
             painter.setPen(pen)
             painter.drawPolygon(polygon)
 
-    def _handles(self, painter: QPainter, corners: QPolygonF) -> None:
+    def _handles(self, painter: QPainter, corners: QPolygonF, large: bool = True) -> None:
         m = self._metrics
         painter.setPen(QPen(_SHADE, 2))
         painter.setBrush(_LINE)
         for corner in corners:
-            painter.drawEllipse(corner, m.mm(1.8), m.mm(1.8))
+            painter.drawEllipse(corner, *[m.mm(1.8 if large else 0.9)] * 2)
 
     def _polygon(self, fit: Fit, corners: object) -> QPolygonF:
         return QPolygonF([QPointF(*fit.to_widget(*corner)) for corner in corners])  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Sheets that ask for one of several, for some of several, or for a yes to a list of changes; and two that only tell."""
+"""Sheets that ask for one of several, for some of several, for a yes to changes; and two that only tell."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class ListSheet(Sheet):
         self.up, self.down = TouchButton("\u25b2"), TouchButton("\u25bc")
         card = QFrame()
         card.setProperty("role", "card")
-        card.setFixedWidth(min(window.width() - 2 * m.gap, m.mm(150)))
+        width = min(window.width() - 2 * m.gap, m.mm(150))
+        card.setFixedWidth(width)
+        # Of a row in the list, with room for the arrows beside it.
+        self.row_width = width - 2 * m.mm(3) - m.touch - m.gap - 2
         self._height = window.height() - 2 * m.gap
         card.setMaximumHeight(self._height)
         column = QVBoxLayout(card)
@@ -73,6 +76,7 @@ class ListSheet(Sheet):
         column.addLayout(middle, 1)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(2 * m.gap)
+        self._buttons.setContentsMargins(0, m.gap - m.pad, 0, 0)
         column.addLayout(self._buttons)
         around = QVBoxLayout(self)
         around.addWidget(card, 0, Qt.AlignCenter)
@@ -94,7 +98,7 @@ class ListSheet(Sheet):
         m = self._metrics
         wanted = self._list.sizeHint().height()
         used = sum(label.height() + m.pad for label in self.labels if label.text())
-        room = self._height - used - m.touch - 2 * m.mm(3) - 2 * m.pad
+        room = self._height - used - m.touch - 2 * m.mm(3) - 2 * m.gap
         self._area.setFixedHeight(max(1, min(wanted, room)))
         for arrow in (self.up, self.down):
             arrow.setVisible(wanted > room)
@@ -135,7 +139,7 @@ class ChoiceSheet(ListSheet):
         self.buttons = {name: TouchButton(text, checkable=True) for name, text in choices}
         for name, button in self.buttons.items():
             button.setChecked(name == chosen)
-            button.apply_metrics(metrics, metrics.mm(90), metrics.touch)
+            button.apply_metrics(metrics, self.row_width, metrics.touch)
             button.clicked.connect(self.close)
             button.clicked.connect(lambda _=False, name=name: on_choice(name))
             self.add_row(button)
@@ -174,7 +178,7 @@ class SomeSheet(ListSheet):
         super().__init__(window, metrics, title, detail)
         self.buttons = {text: TouchButton(checkable=True) for text in choices}
         for text, button in self.buttons.items():
-            button.apply_metrics(metrics, metrics.mm(100), metrics.touch)
+            button.apply_metrics(metrics, self.row_width, metrics.touch)
             button.toggled.connect(self._show)
             button.setChecked(text in chosen)
             self.add_row(button)

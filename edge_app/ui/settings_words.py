@@ -42,7 +42,7 @@ def setting_name(key: str) -> str:
         "retention.keep_bad_days": translate("Settings", "Other pictures kept"),
         "retention.least_free_mib": translate("Settings", "Disk kept free"),
         "retention.most_pictures_mib": translate("Settings", "Pictures at most"),
-        "keep_good_share": translate("Settings", "GOOD parts with a picture"),
+        "keep_good_share": translate("Settings", "Share of GOOD kept"),
     }.get(key, key)
     return f"{camera}: {name}" if camera else name
 
@@ -78,7 +78,7 @@ def value_text(key: str, value: Any) -> str:
     if key == "trigger.mode":
         return mode_name(value)
     if key == "ignore":
-        return str(len(value or []))
+        return masks_text(value or [])
     if key == "region":
         return region_text(value)
     if value is None or value == []:
@@ -95,6 +95,15 @@ def region_text(region: list[int] | None) -> str:
         return translate("Settings", "whole picture")
     text = translate("Settings", "{width} x {height} px at {left}, {top}")
     return text.format(width=region[2], height=region[3], left=region[0], top=region[1])
+
+
+def masks_text(masks: list[list[list[int]]]) -> str:
+    """How many masks there are, and where."""
+    boxes = []
+    for mask in masks:
+        (left, right), (top, bottom) = ((min(way), max(way)) for way in zip(*mask, strict=True))
+        boxes.append(region_text([left, top, right - left, bottom - top]))
+    return f"{len(masks)} ({'; '.join(boxes)})" if masks else "0"
 
 
 def camera_took(said: str | None) -> str:

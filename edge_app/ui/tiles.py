@@ -20,10 +20,11 @@ class Tile(TouchButton):
     Args:
         checkable: one of several is chosen.
         fact: nothing happens at a touch; it only shows.
+        role: the size's name in `theme.Metrics`, of the middle line.
     """
 
-    def __init__(self, *, checkable: bool = False, fact: bool = False) -> None:
-        super().__init__(checkable=checkable)
+    def __init__(self, *, checkable: bool = False, fact: bool = False, role: str = "body") -> None:
+        super().__init__(checkable=checkable, role=role)
         self.title, self.value, self.note = "", "", ""
         self._fact, self._tone, self._changed = fact, theme.TEXT, False
         self._small_px, self._body_px = 12, 14
@@ -52,7 +53,7 @@ class Tile(TouchButton):
     def apply_metrics(self, metrics: theme.Metrics, width_px: int, height_px: int) -> None:
         """Take the sizes of the screen."""
         super().apply_metrics(metrics, width_px, height_px)
-        self._small_px, self._body_px = metrics.small, metrics.body
+        self._small_px, self._body_px = metrics.small, self._size_px
 
     def clipped(self) -> bool:
         """Whether a line does not fit even at its smallest."""
@@ -96,7 +97,7 @@ class Tile(TouchButton):
                 option.text = ""
                 self.style().drawControl(QStyle.CE_PushButton, option, painter, self)
             if self._changed:
-                painter.fillRect(QRect(3, 6, max(4, self._small_px // 3), self.height() - 12), QColor(theme.INK))
+                painter.fillRect(QRect(3, 6, max(4, self._small_px // 3), self.height() - 12), QColor(tone.ink))
             for room, text, size_px, bold in self._rows():
                 wraps = extent(text, theme.font(round(size_px * SHRINKS_TO), bold)).width() > room.width()
                 draw_fitted(painter, room, text, tone.ink, size_px, bold=bold, wrap=wraps, align=int(Qt.AlignCenter))

@@ -88,9 +88,9 @@ class ChangeoverPage(Page):
             tile.deleteLater()
         self.tiles = {}
         for kept in self._kept:
-            tile = Tile(checkable=True)
+            tile = Tile(checkable=True, role="large")
             note = self.tr("runs now") if kept.active else self.tr("cannot be used") if kept.problem else ""
-            tile.show_lines(kept.product if note == "" else "", kept.product if note else "", note)
+            tile.show_lines("", kept.product, note)
             tile.setChecked(kept.active)
             tile.clicked.connect(lambda _=False, kept=kept: self._touched(kept))
             self.tiles[kept.product] = tile

@@ -214,7 +214,7 @@ class RecipePage(Page):
         if self.tab == "region" and self.view.edit is not None and self.view.edit.open_corners is not None:
             return self.tr("Touch the corners of the mask one after the other; touch the first one again to close it.")
         if changed:
-            return self.tr("%n change(s) not applied yet.", "", len(self.draft.changes))
+            return self.tr("Changes not applied yet: {count}").format(count=len(self.draft.changes))
         if self.tab == "region":
             return self.tr("Drag a corner to change the region or a mask, or drag it as a whole.")
         area = self.draft[self.draft.of_camera("region")]

@@ -141,9 +141,9 @@ class ProductTab(Tab):
 
     def retranslate(self) -> None:
         """Take the texts of the present language."""
-        self.tiles["keep"].show_lines(self.tr("Keep as recipe"), "", self.tr("for the changeover"))
-        self.tiles["before"].show_lines(self.tr("Settings before"), "", self.tr("take them again"))
-        self.tiles["challenge"].show_lines(self.tr("Challenge"), "", self.tr("golden samples, now"))
+        self.tiles["keep"].show_lines("", self.tr("Keep as recipe"), self.tr("for the changeover"))
+        self.tiles["before"].show_lines("", self.tr("Settings before"), self.tr("take them again"))
+        self.tiles["challenge"].show_lines("", self.tr("Challenge"), self.tr("golden samples, now"))
 
     def show_challenge(self, last: Challenge | None, running: bool = False) -> None:
         """Show the last challenge's result and time."""
