@@ -18,7 +18,7 @@ from typing import Any
 from edge_app import __version__
 from edge_app.answers import commands, told_to_systemd
 from edge_app.bundle import read_bundle
-from edge_app.cameras import FrameSource, KnowsTruth, opener
+from edge_app.cameras import CameraSettings, FrameSource, KnowsTruth, opener
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.config import CameraConfig, StationConfig, check_config, read_config, state_folder
 from edge_app.control import Command, ControlServer, default_path
@@ -49,6 +49,7 @@ DEMO_SOURCE, DEMO_SOURCE_ON_SCREEN = "synthetic:", "synthetic:?interval_ms=500"
 _LOOK_S = 0.2
 
 Publish = Callable[[PartResult], None]
+Openers = dict[tuple[str, CameraSettings], Callable[[], FrameSource]]
 
 
 def command_run(arguments: argparse.Namespace) -> int:
@@ -104,6 +105,7 @@ class StationBuilder:
         self._found: Stations | None = None
         self._keepalive = Keepalive(watchdog, lambda: "" if self._found is None else told_to_systemd(self._found))
         self._is_ready = False
+        self._openers: Openers = {}
 
     def stations(self, publish: Publish) -> Stations:
         """A station for each camera; each result goes to the tally and to `publish`.
@@ -114,7 +116,13 @@ class StationBuilder:
         self._take_down()
         arguments = self._arguments
         build = _Build(
-            _settings(arguments), arguments.parts, self._tally, self._stack, self.watchdog, arguments.config is not None
+            _settings(arguments),
+            arguments.parts,
+            self._tally,
+            self._stack,
+            self.watchdog,
+            arguments.config is not None,
+            self._openers,
         )
         try:
             found = build.stations(publish)
@@ -161,6 +169,7 @@ class _Build:
     stack: contextlib.ExitStack
     watchdog: Watchdog
     has_file: bool
+    openers: Openers
     open_controls: list[ControlServer | HttpControl] = field(default_factory=list)
 
     def stations(self, publish: Publish) -> Stations:
@@ -243,7 +252,9 @@ class _Build:
         )
 
     def _open_source(self, camera: CameraConfig) -> Callable[[], FrameSource]:
-        open_it = opener(camera.source or DEMO_SOURCE, camera.camera)
+        # The same one for the same source: a watched folder's knows which of its pictures were parts already.
+        which = camera.source or DEMO_SOURCE, camera.camera
+        open_it = self.openers.setdefault(which, opener(*which))
 
         def open_and_ask() -> FrameSource:
             source = open_it()

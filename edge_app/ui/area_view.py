@@ -112,7 +112,8 @@ class AreaView(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """It is lifted."""
-        if self.editing and self.edit is not None:
+        if self.editing and self.edit is not None and (fit := self.fit) is not None:
+            self.edit.move(*fit.to_frame(event.x(), event.y()))
             self.edit.release()
             self._changed()
 

@@ -66,6 +66,10 @@ class ChangeoverPage(Page):
             self._show(self.tr("This station runs without a file of settings, so it has one product alone."))
             return
 
+        # What was active when somebody looked last may not be so now.
+        self._kept = []
+        self._show(self.tr("Looking which recipes there are"))
+
         def done(kept: list[KeptRecipe]) -> None:
             if question == self._question:
                 self._kept = kept
@@ -93,6 +97,8 @@ class ChangeoverPage(Page):
             tile.show_lines("", kept.product, note)
             tile.setChecked(kept.active)
             tile.clicked.connect(lambda _=False, kept=kept: self._touched(kept))
+            tile.setParent(self._ground)
+            tile.show()
             self.tiles[kept.product] = tile
         if not message:
             message = self.tr("Touch the product that comes next. The line stops after the part in hand and goes on.")
