@@ -138,6 +138,14 @@ class Draft:
         self[self.of_camera("region")] = None if box is None else [box.x, box.y, box.width, box.height]
         self[self.of_camera("ignore")] = [[list(corner) for corner in mask] for mask in area.ignored_in_frame]
 
+    def is_of(self, config: StationConfig) -> bool:
+        """Whether the settings are still those of the product that the changes were made for."""
+
+        def judged(one: StationConfig) -> list[object]:
+            return [(camera.name, camera.product, camera.bundle) for camera in one.each_camera]
+
+        return judged(config) == judged(self.config)
+
     def on(self, config: StationConfig) -> Draft:
         """The same changes on top of what the file says by now."""
         names = [camera.name for camera in config.cameras]

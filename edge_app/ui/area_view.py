@@ -49,6 +49,11 @@ class AreaView(QWidget):
             self.edit = AreaEdit((width, height), self.area)
         self._redraw()
 
+    def clear(self) -> None:
+        """Forget the picture: it was another camera's."""
+        self.edit, self.result, self._image = None, None, QImage()
+        self.update()
+
     @property
     def area(self) -> Area:
         """Region and masks as they are now."""

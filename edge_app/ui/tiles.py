@@ -41,14 +41,17 @@ class Tile(TouchButton):
             note: small, below.
             changed: it differs from the file.
         """
+        if (title, value, note, changed) == (self.title, self.value, self.note, self._changed):
+            return
         self.title, self.value, self.note, self._changed = title, value, note, changed
         self.setText(" ".join(text for text in (title, value, note) if text))
         self.update()
 
     def set_tone(self, tone: theme.Tone) -> None:
         """Of a fact: its colours."""
-        self._tone = tone
-        self.update()
+        if tone != self._tone:
+            self._tone = tone
+            self.update()
 
     def apply_metrics(self, metrics: theme.Metrics, width_px: int, height_px: int) -> None:
         """Take the sizes of the screen."""

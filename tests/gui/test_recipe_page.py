@@ -22,6 +22,7 @@ from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.config import read_config
 from edge_app.domain import UInt8Array
 from edge_app.records_schema import open_to_read
+from edge_app.roles import Roles
 from edge_app.run import StationBuilder
 from edge_app.states import PartResult, State
 from edge_app.tally import Tally
@@ -88,7 +89,7 @@ def make_plant(qtbot, tmp_path, demo_bundle_path) -> Iterator[Callable[..., Plan
             (tmp_path / "parts").mkdir()
             values = {"bundle": f'"{demo_bundle_path}"', "source": f'"watch:{tmp_path / "parts"}"', "workers": "1"}
             values |= {"records_dir": '"records"', "control": '"control.sock"'} | top
-            lines = [f"{key} = {value}  # {key} as it was set up" for key, value in values.items()]
+            lines = [f"{key} = {value}  # {key} as it was set up" for key, value in values.items() if value]
             (tmp_path / "station.toml").write_text("\n".join(lines) + f"\n\n{extra}")
             arguments = argparse.Namespace(
                 config=tmp_path / "station.toml" if has_file else None,
@@ -454,6 +455,65 @@ def test_products_of_the_store_can_be_chosen(qtbot, make_plant, tmp_path, bundle
     config = read_config(plant.path)
     assert (config.product, config.bundle) == (bundle.manifest.product, None)
     assert page.product_tab.tiles["bundle"].value == "active one of the store"
+
+
+def test_each_of_two_cameras_has_its_own_region(qtbot, make_plant):
+    cameras = "".join(
+        f'[[cameras]]\nname = "{name}"  # of two\nsource = "synthetic:?seed={seed}&interval_ms=300"\n'
+        for name, seed in (("left", 1), ("right", 2))
+    )
+    plant = make_plant(cameras, source="")
+    page = open_recipe(qtbot, plant)
+    assert page.camera == "left"
+    touch(qtbot, page.camera_button)
+    touch(qtbot, page.sheet.buttons["right"])
+    qtbot.waitUntil(lambda: page.view.result is not None, timeout=LONG_MS)
+    assert page.view.result.camera == "right"
+    touch(qtbot, page.tab_buttons["region"])
+    qtbot.wait(50)
+    drag(qtbot, page.view, at(page, 2, 2), at(page, 102, 52))
+    touch(qtbot, page.tools.buttons["done"])
+    assert not page.product_tab.tiles["keep"].isEnabled()
+    (line,) = apply(qtbot, plant)
+    assert line.startswith("right: Region: whole picture")
+    left, right = read_config(plant.path).cameras
+    assert left.region is None
+    assert right.region == pytest.approx((100, 50, 540, 430), abs=2)
+    assert plant.path.read_text().count("# of two") == 2
+
+
+def test_changes_for_one_product_do_not_come_upon_another(qtbot, make_plant, tmp_path, bundle):
+    written(remade(bundle, product="washer"), tmp_path / "washer.bundle")
+    plant = make_plant()
+    page = open_recipe(qtbot, plant)
+    touch(qtbot, page.tab_buttons["trigger"])
+    touch(qtbot, page.tabs["trigger"].tiles["timer"])
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "washer.toml").write_text('product = "washer"\nbundle = "washer.bundle"\n')
+    plant.window.open_page("changeover")
+    changeover = plant.window.page
+    qtbot.waitUntil(lambda: "washer" in changeover.tiles)
+    touch(qtbot, changeover.tiles["washer"])
+    qtbot.waitUntil(lambda: plant.window.page is plant.window.line_page, timeout=LONG_MS)
+    plant.window.open_page("recipe")
+    qtbot.waitUntil(lambda: isinstance(page.sheet, Told))
+    assert page.draft.changes == {}
+    assert not plant.bridge.editing
+    assert read_config(plant.path).trigger.mode == "continuous"
+
+
+def test_what_nobody_applied_is_gone_when_the_engineer_is(qtbot, make_plant, tmp_path):
+    plant = make_plant()
+    plant.bridge.roles = Roles(tmp_path / "roles.json")
+    plant.bridge.roles.set_pin("4711")
+    page = open_recipe(qtbot, plant)
+    touch(qtbot, page.tab_buttons["trigger"])
+    touch(qtbot, page.tabs["trigger"].tiles["timer"])
+    qtbot.waitUntil(lambda: "being changed" in plant.window.andon.message.text())
+    plant.bridge.roles.lock()
+    qtbot.waitUntil(lambda: plant.window.page is plant.window.line_page)
+    qtbot.waitUntil(lambda: "being changed" not in plant.window.andon.message.text())
+    assert page.draft.changes == {}
 
 
 def test_a_station_without_a_file_says_so_and_offers_nothing_that_cannot_work(qtbot, make_plant):

@@ -52,6 +52,7 @@ class RecipePage(Page):
         self.tab = TABS[0]
         self._question, self._status, self._read = 0, bridge.station.status(), _Read(None, [], False, None)
         self._challenging, self._outputs_seen = False, list(USUAL_OUTPUTS)
+        self._newest: dict[str, PartResult] = {}  # by camera
         self.apply_button, self.discard_button = TouchButton(role="large"), TouchButton()
         self.camera_button = TouchButton()
         self.actions = [self.discard_button, self.apply_button]
@@ -78,9 +79,9 @@ class RecipePage(Page):
         self.apply_button.clicked.connect(self._ask_apply)
         self.discard_button.clicked.connect(self._discard)
         self.camera_button.clicked.connect(self._ask_camera)
-        bridge.part_shown.connect(self._show_part)
+        bridge.part_shown.connect(self._take_part)
         if bridge.newest is not None:
-            self._show_part(bridge.newest)
+            self._take_part(bridge.newest)
         self.open_tab(TABS[0])
 
     def _lay_out(self) -> None:
@@ -114,9 +115,10 @@ class RecipePage(Page):
 
     def opened(self) -> None:
         """Read the file and the last challenge."""
+        self._show_newest()
         self._reload()
 
-    def _reload(self, then: Callable[[], object] = lambda: None) -> None:
+    def _reload(self, then: Callable[[], object] | None = None) -> None:
         self._question += 1
         question, recipes, records = self._question, self.bridge.recipes, self.bridge.records
 
@@ -132,12 +134,19 @@ class RecipePage(Page):
             self._read = read
             if read.config is not None:
                 names = [camera.name for camera in read.config.cameras]
-                empty = Draft(read.config, names[0] if names else "")
-                self.draft = empty if self.draft is None else self.draft.on(read.config)
+                empty, before = Draft(read.config, names[0] if names else ""), self.draft
+                self.draft = empty if before is None else before.on(read.config)
+                if before is not None and then is None and before.changes and not before.is_of(read.config):
+                    # A region that was drawn for one product must not come upon another.
+                    self._discard()
+                    why = self.tr("The product was changed over meanwhile; changes that were not applied are gone.")
+                    self._refused(why)
                 self._outputs_seen += [one for one in self.draft[("reject",)] or [] if one not in self._outputs_seen]
                 self.view.set_area(self.draft.area)
+                self._show_newest()
             self._show()
-            then()
+            if then is not None:
+                then()
 
         def failed(text: str) -> None:
             if question == self._question:
@@ -148,6 +157,9 @@ class RecipePage(Page):
     def show_status(self, status: StationStatus) -> None:
         """Show what the camera took, and whether the picture is of now."""
         self._status = status
+        roles = self.bridge.roles
+        if self.draft is not None and self.draft.changes and roles is not None and not roles.is_engineer:
+            self._discard()  # who began it has gone
         if self.isVisible():
             self._show()
 
@@ -165,15 +177,19 @@ class RecipePage(Page):
         self.tools.refresh()
         self._show()
 
-    def _show_part(self, result: PartResult) -> None:
-        if result.camera == self.camera:
-            self.view.show_result(result)
-            self.tools.refresh()
+    def _take_part(self, result: PartResult) -> None:
+        self._newest[result.camera] = result
+        if result.camera == self.camera and self.isVisible():
+            self._show_newest()
+
+    def _show_newest(self) -> None:
+        self.view.show_result(self._newest.get(self.camera))
+        self.tools.refresh()
 
     def _show(self) -> None:
         draft, has_file = self.draft, self.bridge.recipes is not None
         status = self._status_of_camera()
-        can = draft is not None and not self.bridge.is_rebuilding
+        can = draft is not None and not self.bridge.is_rebuilding and not self._challenging
         if draft is not None:
             for tab in self.tabs.values():
                 tab.show_draft(draft, status)
@@ -343,7 +359,9 @@ class RecipePage(Page):
         def take(name: str) -> None:
             # What is changed of one camera stays in the draft, for all are applied together.
             draft.camera = name
+            self.view.clear()
             self.view.set_area(draft.area)
+            self._show_newest()
             self._show()
 
         names = [camera.name for camera in draft.config.cameras]
@@ -363,8 +381,8 @@ class RecipePage(Page):
         if self.draft is not None:
             self.draft.changes.clear()
             self.view.set_area(self.draft.area)
-            self._drafted()
             self.tools.refresh()
+        self._drafted()
 
     def _ask_apply(self) -> None:
         recipes, draft = self.bridge.recipes, self.draft
@@ -416,10 +434,7 @@ class RecipePage(Page):
         def done(_: list[Change]) -> None:
             if self.sheet is busy:
                 busy.close()
-            if self.draft is not None:
-                self.draft.changes.clear()
-            self.bridge.edit(False)
-            self._reload()
+            self._reload(self._discard)  # all of it is in the file now
 
         def failed(why: str) -> None:
             if self.sheet is busy:
