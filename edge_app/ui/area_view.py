@@ -254,7 +254,7 @@ class AreaTools(QWidget):
         texts = {
             "done": self.tr("Done"),
             "undo": self.tr("Undo"),
-            "rectangle": self.tr("Add rectangle mask"),
+            "rectangle": self.tr("Add mask"),
             "remove": self.tr("Remove mask"),
             "whole": self.tr("Whole picture"),
         }
@@ -266,7 +266,7 @@ class AreaTools(QWidget):
         """Offer what can be done now."""
         edit = self._view.edit
         drawing = edit is not None and edit.open_corners is not None
-        self.buttons["polygon"].setText(self.tr("Close the mask") if drawing else self.tr("Draw mask by corners"))
+        self.buttons["polygon"].setText(self.tr("Close mask") if drawing else self.tr("Draw mask"))
         self.buttons["rectangle"].setEnabled(edit is not None and not drawing)
         self.buttons["polygon"].setEnabled(edit is not None)
         self.buttons["undo"].setEnabled(edit is not None and edit.can_undo)

@@ -256,6 +256,7 @@ class StationBridge(QObject):
         status = self.station.status()
         notices = [
             self._trouble,
+            self.tr("The station is set up anew.") if self.is_rebuilding else "",
             self.tr("The settings are being changed on the Recipe page.") if self.editing else "",
         ]
         notice = "; ".join(text for text in (status.notice, *notices) if text)

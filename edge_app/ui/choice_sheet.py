@@ -102,6 +102,9 @@ class ListSheet(Sheet):
         self._area.setFixedHeight(max(1, min(wanted, room)))
         for arrow in (self.up, self.down):
             arrow.setVisible(wanted > room)
+        if wanted <= room:
+            for button in self._list.findChildren(TouchButton):
+                button.setFixedWidth(self.row_width + m.touch + m.gap)
 
     def _scroll(self, way: int) -> None:
         bar = self._area.verticalScrollBar()
@@ -252,7 +255,7 @@ class Told(ListSheet):
 
     def __init__(self, window: QWidget, metrics: theme.Metrics, title: str, text: str) -> None:
         super().__init__(window, metrics, title)
-        self.text = FitText("body", wrap=True)
+        self.text = FitText("body", wrap=True, align=int(Qt.AlignTop | Qt.AlignLeft))
         self.text.apply_metrics(metrics)
         self.text.set_text(text)
         self.text.setFixedHeight(9 * metrics.body)

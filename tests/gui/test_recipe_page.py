@@ -20,6 +20,7 @@ from test_looks import PANELS, clipped, longer  # noqa: F401 - the fixture
 
 from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.config import read_config
+from edge_app.control import ask
 from edge_app.domain import UInt8Array
 from edge_app.records_schema import open_to_read
 from edge_app.roles import Roles
@@ -189,7 +190,8 @@ def test_a_region_dragged_by_finger_is_applied_and_what_lies_outside_is_not_seen
     drag(qtbot, page.view, at(page, 2, 2), at(page, 82, 62))
     drag(qtbot, page.view, at(page, 838, 598), at(page, 718, 538))
     qtbot.waitUntil(lambda: "being changed" in plant.window.andon.message.text())
-    assert plant.bridge.station.status().editing
+    # Whoever asks the station hears it too, before anything is changed.
+    assert ask(plant.folder / "control.sock", "status")["editing"] is True
     assert plant.drop(qtbot, wide).inspection.verdict.value == "NG"  # nothing is changed before it is applied
     assert plant.path.read_text() == before
 
@@ -201,7 +203,7 @@ def test_a_region_dragged_by_finger_is_applied_and_what_lies_outside_is_not_seen
     added = [line for line in plant.path.read_text().splitlines() if line not in before.splitlines()]
     assert added == [f"region = {list(region)}"]
     assert plant.audited("recipe") == [("engineer", {"region": {"old": None, "new": list(region)}})]
-    assert not plant.bridge.station.status().editing
+    assert ask(plant.folder / "control.sock", "status")["editing"] is False
 
     qtbot.waitUntil(lambda: plant.bridge.station.status().state is State.CONTINUOUS_EXECUTION)
     assert plant.drop(qtbot, wide).inspection.verdict.value == "GOOD"
@@ -294,6 +296,35 @@ def test_what_cannot_be_built_is_put_back_and_the_line_goes_on_as_before(qtbot, 
     assert len(plant.audited("recipe refused")) == 1
     qtbot.waitUntil(lambda: plant.bridge.station.status().state is State.CONTINUOUS_EXECUTION)
     assert plant.drop(qtbot, good).inspection.bundle_id == bundle.bundle_id
+
+
+@pytest.mark.allow_warnings
+def test_what_cannot_be_built_even_as_it_was_says_so_until_start_finds_it_mended(
+    qtbot, make_plant, good, tmp_path, demo_bundle_path
+):
+    mine = tmp_path / "mine.bundle"
+    mine.write_bytes(demo_bundle_path.read_bytes())
+    plant = make_plant(bundle='"mine.bundle"')
+    plant.drop(qtbot, good)
+    page = open_recipe(qtbot, plant)
+    touch(qtbot, page.tab_buttons["outputs"])
+    touch(qtbot, page.tabs["outputs"].tiles["keep_bad_days"])
+    press_keys(qtbot, page.sheet, "90")
+    mine.rename(tmp_path / "elsewhere")
+    touch(qtbot, page.apply_button)
+    qtbot.waitUntil(lambda: isinstance(page.sheet, ChangesSheet))
+    touch(qtbot, page.sheet.yes_button)
+    qtbot.waitUntil(lambda: isinstance(page.sheet, Told), timeout=LONG_MS)
+    assert "mine.bundle" in page.sheet.text.text()
+    touch(qtbot, page.sheet.close_button)
+    qtbot.waitUntil(lambda: "press Start" in plant.window.andon.message.text())
+    touch(qtbot, plant.window.head.back)
+    (tmp_path / "elsewhere").rename(mine)
+    touch(qtbot, plant.window.line_page.start_button)
+    qtbot.waitUntil(lambda: plant.bridge.station.status().state is State.CONTINUOUS_EXECUTION, timeout=LONG_MS)
+    plant.drop(qtbot, good)
+    qtbot.waitUntil(lambda: "press Start" not in plant.window.andon.message.text())
+    assert read_config(plant.path).retention.keep_bad_days == 365.0
 
 
 def test_camera_settings_typed_and_stepped_stand_beside_what_the_camera_took(qtbot, make_plant, good):
@@ -560,8 +591,8 @@ def test_nothing_is_clipped_and_every_target_is_large_enough(qtbot, make_plant, 
     page._ask_figure(page.tabs["trigger"]._shown[0])
     look()
     page.sheet.close()
-    for ask in (page._ask_outputs, page._ask_bundle, page._ask_product):
-        ask()
+    for open_it in (page._ask_outputs, page._ask_bundle, page._ask_product):
+        open_it()
         look()
         page.sheet.close()
     page._ask_apply()
