@@ -248,6 +248,8 @@ class StationBridge(QObject):
         self._status_timer.stop()
         self._draw_timer.stop()
         self._questions.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(TypeError):  # closed twice
+            self._answered.disconnect()  # who asked has gone
         self._commands.shutdown()
         self.station.close()
 

@@ -103,10 +103,12 @@ def make_plant(qtbot, tmp_path, demo_bundle_path) -> Iterator[Callable[..., Plan
             )
             builder = stack.enter_context(contextlib.closing(StationBuilder(arguments, Tally(), Watchdog())))
             bridge = StationBridge(builder.stations, recipes=builder.recipes)
-            stack.callback(bridge.close)
             window = MainWindow(bridge, panel[1])
+            # The bridge first: an answer on its way would find no page.
+            stack.callback(window.deleteLater)
+            stack.callback(window.close)
+            stack.callback(bridge.close)
             plant = Plant(tmp_path, bridge, window)
-            qtbot.addWidget(window)
             window.resize(panel[0])
             window.show()
             bridge.part_shown.connect(plant.shown.append)
@@ -284,7 +286,7 @@ def test_what_cannot_be_built_is_put_back_and_the_line_goes_on_as_before(qtbot, 
     page = open_recipe(qtbot, plant)
     before = plant.path.read_text()
     page.draft[("bundle",)] = str(broken)
-    page._drafted()
+    page.drafted()
     touch(qtbot, page.apply_button)
     qtbot.waitUntil(lambda: isinstance(page.sheet, ChangesSheet))
     touch(qtbot, page.sheet.yes_button)
@@ -381,7 +383,7 @@ def test_the_settings_before_come_back_with_a_touch(qtbot, make_plant):
     qtbot.waitUntil(lambda: plant.path.read_text() == before, timeout=LONG_MS)
     qtbot.waitUntil(lambda: len(plant.audited("recipe")) == 2, timeout=LONG_MS)
     assert plant.audited("recipe")[1][1]["trigger.mode"] == {"old": "timer", "new": "continuous"}
-    qtbot.waitUntil(lambda: page.sheet is None)
+    qtbot.waitUntil(lambda: page.sheet is None and page.draft[("trigger", "mode")] == "continuous")
 
 
 def test_reject_outputs_are_switched_on_and_written(qtbot, make_plant, tmp_path):
@@ -588,10 +590,10 @@ def test_nothing_is_clipped_and_every_target_is_large_enough(qtbot, make_plant, 
     for mode in ("continuous", "on_demand", "timer", "part_present"):
         page.tabs["trigger"].tiles[mode].click()
         look()
-    page._ask_figure(page.tabs["trigger"]._shown[0])
+    page.ask_figure(page.tabs["trigger"]._shown[0])
     look()
     page.sheet.close()
-    for open_it in (page._ask_outputs, page._ask_bundle, page._ask_product):
+    for open_it in (page.ask_outputs, page.ask_bundle, page.ask_product):
         open_it()
         look()
         page.sheet.close()

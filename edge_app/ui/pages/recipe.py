@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from PyQt5.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from edge_app.challenge import Challenge, challenge, last_challenge
 from edge_app.config import StationConfig
-from edge_app.recipe_draft import MODES, USUAL_OUTPUTS, Draft, Figure
+from edge_app.recipe_draft import MODES, Draft
 from edge_app.recipes import Change, Recipes
 from edge_app.states import PartResult, StationStatus
 from edge_app.ui import settings_words, theme, words
 from edge_app.ui.area_view import AreaTools, AreaView
 from edge_app.ui.bridge import StationBridge
-from edge_app.ui.choice_sheet import BusySheet, ChangesSheet, ChoiceSheet, SomeSheet, Told
-from edge_app.ui.number_sheet import NumberSheet
-from edge_app.ui.page import Page
-from edge_app.ui.pages.recipe_tabs import ProductTab, Tab, TriggerTab, camera_tab, keys_of, outputs_tab
+from edge_app.ui.choice_sheet import BusySheet, ChangesSheet, Told
+from edge_app.ui.pages.recipe_asks import AskingPage
+from edge_app.ui.pages.recipe_tabs import ProductTab, Tab, TriggerTab, camera_tab, outputs_tab
 from edge_app.ui.text import FitText, TouchButton
 from edge_app.ui.words import Line
 
@@ -35,23 +33,21 @@ class _Read:
     challenge: Challenge | None
 
 
-class RecipePage(Page):
+class RecipePage(AskingPage):
     """Settings of one camera and of the station, as a draft until they are applied.
 
     Args:
         bridge: the station.
 
     Attributes:
-        draft: None before the file was read, and where the station runs without one.
         tab: name of the one in sight.
     """
 
     def __init__(self, bridge: StationBridge) -> None:
         super().__init__(bridge)
-        self.draft: Draft | None = None
         self.tab = TABS[0]
         self._question, self._status, self._read = 0, bridge.station.status(), _Read(None, [], False, None)
-        self._challenging, self._outputs_seen = False, list(USUAL_OUTPUTS)
+        self._challenging, self._trouble = False, ""
         self._newest: dict[str, PartResult] = {}  # by camera
         self.apply_button, self.discard_button = TouchButton(role="large"), TouchButton()
         self.camera_button = TouchButton()
@@ -73,12 +69,12 @@ class RecipePage(Page):
             button.clicked.connect(lambda _=False, name=name: self.open_tab(name))
         for tab in self.tabs.values():
             tab.asked.connect(self._asked)
-            tab.figure_asked.connect(self._ask_figure)
+            tab.figure_asked.connect(self.ask_figure)
         self.tools.done.connect(lambda: self.open_tab(TABS[0]))
         self.view.edited.connect(self._area_edited)
         self.apply_button.clicked.connect(self._ask_apply)
         self.discard_button.clicked.connect(self._discard)
-        self.camera_button.clicked.connect(self._ask_camera)
+        self.camera_button.clicked.connect(self.ask_camera)
         bridge.part_shown.connect(self._take_part)
         if bridge.newest is not None:
             self._take_part(bridge.newest)
@@ -131,7 +127,7 @@ class RecipePage(Page):
         def done(read: _Read) -> None:
             if question != self._question:
                 return
-            self._read = read
+            self._read, self.products, self._trouble = read, read.products, ""
             if read.config is not None:
                 names = [camera.name for camera in read.config.cameras]
                 empty, before = Draft(read.config, names[0] if names else ""), self.draft
@@ -141,7 +137,7 @@ class RecipePage(Page):
                     self._discard()
                     why = self.tr("The product was changed over meanwhile; changes that were not applied are gone.")
                     self._refused(why)
-                self._outputs_seen += [one for one in self.draft[("reject",)] or [] if one not in self._outputs_seen]
+                self.outputs_seen += [one for one in self.draft[("reject",)] or [] if one not in self.outputs_seen]
                 self.view.set_area(self.draft.area)
                 self._show_newest()
             self._show()
@@ -150,7 +146,8 @@ class RecipePage(Page):
 
         def failed(text: str) -> None:
             if question == self._question:
-                self.message.set_text(text)
+                self._trouble = text
+                self._show()
 
         self.bridge.ask(work, done, failed)
 
@@ -220,11 +217,13 @@ class RecipePage(Page):
         return bool(self.draft is not None and self.draft.camera)
 
     def _message(self, has_file: bool, changed: bool) -> str:
+        if self._trouble:
+            return self._trouble
         if not has_file:
-            return (
-                self.tr("This station runs without a file of settings, so nothing can be changed here. Start it with")
-                + " --config station.toml"
+            text = self.tr(
+                "Nothing can be changed here: the station runs without a file of settings. Give it {option}."
             )
+            return text.format(option="--config station.toml")
         if self.draft is None:
             return self.tr("Reading the settings")
         if self.tab == "region" and self.view.edit is not None and self.view.edit.open_corners is not None:
@@ -247,142 +246,47 @@ class RecipePage(Page):
 
     # What a touch does
 
-    def _set(self, keys: tuple[str, ...], value: Any) -> None:
-        if self.draft is None:
-            return
-        self.draft[keys] = value
-        self._drafted()
+    def show_camera(self, name: str) -> None:
+        """Show the settings of another camera; what is changed of this one stays in the draft."""
+        if self.draft is not None:
+            self.draft.camera = name
+            self.view.clear()
+            self.view.set_area(self.draft.area)
+            self._show_newest()
+            self._show()
 
-    def _drafted(self) -> None:
+    def drafted(self) -> None:
+        """The draft was changed: the station says so."""
         self.bridge.edit(bool(self.draft is not None and self.draft.changes))
         self._show()
 
     def _area_edited(self) -> None:
         if self.draft is not None:
             self.draft.set_area(self.view.area)
-            self._drafted()
+            self.drafted()
 
     def _asked(self, name: str) -> None:
         if self.draft is None and name != "challenge":
             return
         if name in MODES:
             assert self.draft is not None
-            self._set(self.draft.of_camera("trigger", "mode"), name)
+            self.set_value(self.draft.of_camera("trigger", "mode"), name)
             return
         {
-            "product": self._ask_product,
-            "bundle": self._ask_bundle,
+            "product": self.ask_product,
+            "bundle": self.ask_bundle,
             "keep": self._keep,
             "before": self._ask_before,
             "challenge": self._challenge,
-            "reject": self._ask_outputs,
+            "reject": self.ask_outputs,
         }[name]()
-
-    def _ask_figure(self, figure: Figure) -> None:
-        draft = self.draft
-        if draft is None:
-            return
-        keys = keys_of(figure, draft)
-        self.open_sheet(
-            NumberSheet(
-                self.window(),
-                self.metrics,
-                figure,
-                title=settings_words.setting_name(".".join(figure.keys)),
-                value=draft[keys],
-                none_text=settings_words.none_of(figure),
-                on_done=lambda value: self._set(keys, value),
-            )
-        )
-
-    def _ask_product(self) -> None:
-        draft = self.draft
-        assert draft is not None
-        products = self._read.products
-        detail = "" if products else self.tr("There is no model store with products: models_dir in station.toml.")
-
-        def take(product: str) -> None:
-            draft[draft.of_camera("bundle")] = None
-            self._set(draft.of_camera("product"), product)
-
-        self.open_sheet(
-            ChoiceSheet(
-                self.window(),
-                self.metrics,
-                title=settings_words.setting_name("product"),
-                detail=detail,
-                choices=[(name, name) for name in products],
-                chosen=draft[draft.of_camera("product")] or "",
-                on_choice=take,
-            )
-        )
-
-    def _ask_bundle(self) -> None:
-        draft = self.draft
-        assert draft is not None
-        keys = draft.of_camera("bundle")
-        # Which of the store's is active, the Models page says.
-        fixed = [one for one in dict.fromkeys([draft[keys], Draft(draft.config, draft.camera)[keys]]) if one]
-        store = [("", self.tr("active one of the store"))] if self._read.products else []
-        self.open_sheet(
-            ChoiceSheet(
-                self.window(),
-                self.metrics,
-                title=settings_words.setting_name("bundle"),
-                detail=self.tr("Bundles of the store are activated on the Models page."),
-                choices=[*store, *((one, one) for one in fixed)],
-                chosen=draft[keys] or "",
-                on_choice=lambda one: self._set(keys, one or None),
-            )
-        )
-
-    def _ask_outputs(self) -> None:
-        draft = self.draft
-        assert draft is not None
-        self.open_sheet(
-            SomeSheet(
-                self.window(),
-                self.metrics,
-                title=settings_words.setting_name("reject"),
-                detail=self.tr("Who is told of every verdict. Other addresses are written into station.toml."),
-                choices=self._outputs_seen,
-                chosen=draft[("reject",)] or [],
-                on_done=lambda chosen: self._set(("reject",), chosen),
-            )
-        )
-
-    def _ask_camera(self) -> None:
-        draft = self.draft
-        if draft is None:
-            return
-
-        def take(name: str) -> None:
-            # What is changed of one camera stays in the draft, for all are applied together.
-            draft.camera = name
-            self.view.clear()
-            self.view.set_area(draft.area)
-            self._show_newest()
-            self._show()
-
-        names = [camera.name for camera in draft.config.cameras]
-        self.open_sheet(
-            ChoiceSheet(
-                self.window(),
-                self.metrics,
-                title=self.tr("Camera"),
-                detail="",
-                choices=[(name, name) for name in names],
-                chosen=draft.camera,
-                on_choice=take,
-            )
-        )
 
     def _discard(self) -> None:
         if self.draft is not None:
             self.draft.changes.clear()
             self.view.set_area(self.draft.area)
             self.tools.refresh()
-        self._drafted()
+        self.drafted()
 
     def _ask_apply(self) -> None:
         recipes, draft = self.bridge.recipes, self.draft
@@ -392,6 +296,9 @@ class RecipePage(Page):
         self.apply_button.setEnabled(False)
 
         def ask(found: list[Change]) -> None:
+            if not found:
+                self._discard()  # other words for what the file says already
+                return
             self._ask_changes(
                 found, lambda: self._rebuild(lambda files: files.change(changes), self.tr("Applying the changes"))
             )
@@ -477,7 +384,10 @@ class RecipePage(Page):
 
         def failed(why: str) -> None:
             self._challenging = False
-            self._refused(why)
+            self._show()
+            if self.isVisible():
+                title = self.tr("The challenge could not be run")
+                self.open_sheet(Told(self.window(), self.metrics, title, why))
 
         self.bridge.ask(lambda: challenge(camera.judge, records, ENGINEER), done, failed)
 
