@@ -1,8 +1,8 @@
 """The golden-sample challenge: what it finds is written down, and found again."""
 
 import pytest
-
 from bundles import remade, wrong_score
+
 from edge_app.bundle import read_bundle
 from edge_app.challenge import challenge, last_challenge
 from edge_app.errors import BundleError
