@@ -61,6 +61,7 @@ def report(
         state=whole.state.value,
         since_utc=whole.since_utc,
         message=whole.message,
+        editing=whole.editing,
         cameras=tuple(_camera_report(station.status()) for station in stations.each),
         counters=whole.counters,
         latency=latency_of(latencies_ms),

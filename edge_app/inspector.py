@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -390,7 +390,18 @@ class GoldenResult:
     detail: str
 
 
-def check_golden(inspector: Inspector) -> list[GoldenResult]:
+class GoldenJudge(Protocol):
+    """What can be held against golden samples: an inspector, or a judge of a station."""
+
+    @property
+    def bundle(self) -> ModelBundle:
+        """The bundle."""
+
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME) -> Inspection:
+        """The verdict on one frame."""
+
+
+def check_golden(inspector: GoldenJudge) -> list[GoldenResult]:
     """Inspect the bundle's golden samples with this very inspector.
 
     Returns:

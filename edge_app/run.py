@@ -18,7 +18,7 @@ from typing import Any
 from edge_app import __version__
 from edge_app.answers import commands, told_to_systemd
 from edge_app.bundle import read_bundle
-from edge_app.cameras import FrameSource, KnowsTruth, opener
+from edge_app.cameras import CameraSettings, FrameSource, KnowsTruth, opener
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.config import CameraConfig, StationConfig, check_config, read_config, state_folder
 from edge_app.control import Command, ControlServer, default_path
@@ -27,6 +27,7 @@ from edge_app.errors import ConfigError
 from edge_app.limited import LimitedSlot
 from edge_app.limits import KeptLimits, limits_path
 from edge_app.mailbox import Policy
+from edge_app.recipes import Recipes
 from edge_app.records import Records
 from edge_app.rejects import outputs_of
 from edge_app.roles import Roles
@@ -52,6 +53,7 @@ DEMO_SOURCE, DEMO_SOURCE_ON_SCREEN = "synthetic:", "synthetic:?interval_ms=500"
 _LOOK_S = 0.2
 
 Publish = Callable[[PartResult], None]
+Openers = dict[tuple[str, CameraSettings], Callable[[], FrameSource]]
 
 
 def command_run(arguments: argparse.Namespace) -> int:
@@ -66,15 +68,14 @@ def command_run(arguments: argparse.Namespace) -> int:
     if not config.headless:
         _check_display(arguments)
     tally = Tally()
-    with contextlib.ExitStack() as stack:
-        build = _Build(config, arguments.parts, tally, stack, Watchdog(), arguments.config is not None)
+    with contextlib.closing(StationBuilder(arguments, tally, Watchdog())) as builder:
         if config.headless:
-            code = _run_headless(build)
+            code = _run_headless(builder)
         else:
             from edge_app.ui.app import run_screen
 
             # A line for each verdict where somebody waits for the parts asked for; a kiosk's log is spared them.
-            make_station = build.stations if arguments.parts is None else build.stations_that_tell
+            make_station = builder.stations if arguments.parts is None else builder.stations_that_tell
             code = run_screen(
                 make_station,
                 roles=Roles(state_folder() / "roles.json"),
@@ -82,10 +83,86 @@ def command_run(arguments: argparse.Namespace) -> int:
                 parts=arguments.parts,
                 screenshots=arguments.screenshots,
                 fullscreen=config.fullscreen,
-                watchdog=build.watchdog,
+                watchdog=builder.watchdog,
+                recipes=builder.recipes,
             )
     print(tally.table(), flush=True)
     return code
+
+
+class StationBuilder:
+    """Builds the station from its settings as they stand now; asked again, it closes what it built and builds anew.
+
+    Args:
+        arguments: of the command line.
+        tally: counts all parts.
+        watchdog: sees whether all moves, also while nothing is built.
+
+    Attributes:
+        recipes: the file of the settings, None where the station runs without one.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, tally: Tally, watchdog: Watchdog) -> None:
+        self._arguments, self._tally, self.watchdog = arguments, tally, watchdog
+        overridden = tuple(_given(arguments))
+        self.recipes = None if arguments.config is None else Recipes(arguments.config, overridden)
+        self._stack = contextlib.ExitStack()
+        self._build: _Build | None = None
+        self._found: Stations | None = None
+        self._keepalive = Keepalive(watchdog, lambda: "" if self._found is None else told_to_systemd(self._found))
+        self._is_ready = False
+        self._openers: Openers = {}
+
+    def stations(self, publish: Publish) -> Stations:
+        """A station for each camera; each result goes to the tally and to `publish`.
+
+        Raises:
+            KensaError: the settings, the bundle or the records folder cannot be used; nothing is open then.
+        """
+        self._take_down()
+        arguments = self._arguments
+        build = _Build(
+            _settings(arguments),
+            arguments.parts,
+            self._tally,
+            self._stack,
+            self.watchdog,
+            arguments.config is not None,
+            self._openers,
+        )
+        try:
+            found = build.stations(publish)
+        except BaseException:
+            self._take_down()
+            raise
+        self._build, self._found = build, found
+        if not self._is_ready:
+            self._keepalive.ready()
+            self._is_ready = True
+        return found
+
+    def stations_that_tell(self, publish: Publish) -> Stations:
+        """The same; each verdict is a line on the standard output too."""
+
+        def tell(result: PartResult) -> None:
+            _print_verdict(result)
+            publish(result)
+
+        return self.stations(tell)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether other programs can start and stop it."""
+        return self._build is not None and bool(self._build.open_controls)
+
+    def close(self) -> None:
+        """Close what is built."""
+        self._keepalive.close()
+        self._take_down()
+
+    def _take_down(self) -> None:
+        self._build = self._found = None
+        self._stack.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +175,8 @@ class _Build:
     stack: contextlib.ExitStack
     watchdog: Watchdog
     has_file: bool
+    openers: Openers
     open_controls: list[ControlServer | HttpControl] = field(default_factory=list)
-
-    @property
-    def can_be_asked(self) -> bool:
-        """Whether other programs can start and stop it."""
-        return bool(self.open_controls)
 
     def stations(self, publish: Publish) -> Stations:
         """A station for each camera; each result goes to the tally and to `publish`."""
@@ -158,9 +231,6 @@ class _Build:
         _audit_start(records, config, limited.values())
         self.stack.callback(Upkeep(records, found.fail).close)
         self._open_control(commands(found, pool, outputs, folder))
-        keepalive = Keepalive(self.watchdog, lambda: told_to_systemd(found))
-        self.stack.callback(keepalive.close)
-        keepalive.ready()
         return found
 
     def _open_control(self, known: Mapping[str, Command]) -> None:
@@ -178,15 +248,6 @@ class _Build:
         for control in self.open_controls:
             self.stack.callback(control.close)
 
-    def stations_that_tell(self, publish: Publish) -> Stations:
-        """The same; each verdict is a line on the standard output too."""
-
-        def tell(result: PartResult) -> None:
-            _print_verdict(result)
-            publish(result)
-
-        return self.stations(tell)
-
     def _recipe(self, camera: CameraConfig) -> Recipe:
         return Recipe(
             name=camera.name,
@@ -199,7 +260,9 @@ class _Build:
         )
 
     def _open_source(self, camera: CameraConfig) -> Callable[[], FrameSource]:
-        open_it = opener(camera.source or DEMO_SOURCE, camera.camera)
+        # The same one for the same source: a watched folder's knows which of its pictures were parts already.
+        which = camera.source or DEMO_SOURCE, camera.camera
+        open_it = self.openers.setdefault(which, opener(*which))
 
         def open_and_ask() -> FrameSource:
             source = open_it()
@@ -240,14 +303,7 @@ def _audit_start(records: Records, config: StationConfig, slots: Iterable[Limite
 
 def _settings(arguments: argparse.Namespace) -> StationConfig:
     """The file's settings with the command line's on top; without a file, the demonstration."""
-    given: dict[str, Any] = {
-        "source": arguments.source,
-        "bundle": arguments.bundle,
-        "records_dir": arguments.records,
-        "control": arguments.control,
-        "headless": arguments.headless or None,
-    }
-    options = {key: value for key, value in given.items() if value is not None}
+    options = _given(arguments)
     if arguments.config is not None:
         config = read_config(arguments.config)
         if config.source is None and not config.cameras and "source" not in options:
@@ -262,6 +318,18 @@ def _settings(arguments: argparse.Namespace) -> StationConfig:
             raise ConfigError("the demonstration bundle is not installed here; give --bundle FILE or --config FILE")
     checked = check_config(options, Path("command line"))
     return config.model_copy(update={key: getattr(checked, key) for key in options})
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says in the file's place."""
+    given = {
+        "source": arguments.source,
+        "bundle": arguments.bundle,
+        "records_dir": arguments.records,
+        "control": arguments.control,
+        "headless": arguments.headless or None,
+    }
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _paced(address: str) -> bool:
@@ -279,7 +347,7 @@ def _check_display(arguments: argparse.Namespace) -> None:
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
-def _run_headless(build: _Build) -> int:
+def _run_headless(builder: StationBuilder) -> int:
     told = threading.Event()
 
     def show(result: PartResult) -> None:
@@ -287,13 +355,13 @@ def _run_headless(build: _Build) -> int:
             told.set()  # nobody reads on: end in good order
 
     with _signals(told) as received:
-        stations = build.stations(show)
+        stations = builder.stations(show)
         stations.start()
         while not told.is_set():
             if not stations.wait(timeout_s=_LOOK_S):
                 continue
             # Where it can be started again from outside, a station that stopped stays to say why.
-            if stations.finished or not build.can_be_asked:
+            if stations.finished or not builder.can_be_asked:
                 break
             told.wait(_LOOK_S)
         stations.stop()

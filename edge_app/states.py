@@ -131,6 +131,7 @@ class StationStatus:
         frames_per_s: that the camera gives.
         waiting: parts that were captured and are not recorded yet.
         refused_triggers: since the start.
+        editing: somebody changes the settings just now; what is judged is not changed before he is done.
     """
 
     state: State
@@ -152,3 +153,4 @@ class StationStatus:
     frames_per_s: float = 0.0
     waiting: int = 0
     refused_triggers: int = 0
+    editing: bool = False

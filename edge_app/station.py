@@ -137,6 +137,11 @@ class Station:
         """The same, as of several stations."""
         return (self._slot,)
 
+    @property
+    def judge(self) -> Judge:
+        """What judged the last part, or judges the first."""
+        return self._judge
+
     def start(self) -> bool:
         """Judge parts until `stop`, the end of the source or a fault. False when it runs already or is closed."""
         return self._begin(Event.START) is Answer.ACCEPTED

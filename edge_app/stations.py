@@ -24,10 +24,13 @@ class Stations:
 
     Args:
         stations: at least one, each with a name of its own where there are several.
+
+    Attributes:
+        editing: somebody changes the settings at the screen just now.
     """
 
     def __init__(self, stations: Sequence[Station]) -> None:
-        self.each = tuple(stations)
+        self.each, self.editing = tuple(stations), False
 
     @property
     def records(self) -> Records | None:
@@ -104,7 +107,7 @@ class Stations:
 
     def status(self) -> StationStatus:
         """Of one station its own; of several what must be known first of each."""
-        found = [station.status() for station in self.each]
+        found = [replace(station.status(), editing=self.editing) for station in self.each]
         if len(found) == 1:
             return found[0]
         gravest = min(found, key=lambda one: _GRAVEST.index(one.state))

@@ -87,6 +87,7 @@ class StatusReport(_Part):
     Attributes:
         state: value of `State`, the worst of all cameras' stations.
         message: what is the matter and what to do, "" when all is well.
+        editing: somebody changes the settings at the screen just now.
         restarts: processes of models that were replaced.
         uptime_s: since the program began, on the monotonic clock.
     """
@@ -94,6 +95,7 @@ class StatusReport(_Part):
     state: str
     since_utc: datetime
     message: str = ""
+    editing: bool = False
     cameras: tuple[CameraReport, ...] = ()
     counters: Counters = Counters()
     latency: Latency = Latency()
@@ -136,6 +138,7 @@ def status_text(report: StatusReport) -> str:
     rows = [
         ("state", f"{report.state} since {report.since_utc.isoformat(sep=' ', timespec='seconds')}"),
         ("message", _one_line(report.message) or "all is well"),
+        *([("editing", "somebody changes the settings at the screen")] if report.editing else []),
         ("product", f"{report.product}, bundle {report.bundle_id}, threshold {_figure(report.threshold)}"),
         ("device", report.device),
         ("parts", f"{counters.parts}: GOOD {counters.good}, NG {counters.ng}, NO VERDICT {counters.no_verdict}"),

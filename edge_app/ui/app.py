@@ -20,6 +20,7 @@ from PyQt5.QtWidgets import QApplication, QWidget
 
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.domain import Verdict
+from edge_app.recipes import Recipes
 from edge_app.roles import Roles
 from edge_app.screen_settings import Look, ScreenSettings
 from edge_app.states import PartResult, State, StationStatus
@@ -64,17 +65,20 @@ def run_screen(
     screenshots: Path | None,
     fullscreen: bool = False,
     watchdog: Watchdog | None = None,
+    recipes: Recipes | None = None,
 ) -> int:
     """Show the screen until it is closed, interrupted, or the asked number of parts is done.
 
     Args:
-        make_station: builds the station around the callback that takes its results.
+        make_station: builds the station around the callback that takes its results; asked again, after a change of the
+            settings, it closes what it built before.
         roles: who may change what; None lets everybody.
         settings: where language and theme come from and are kept; None for English and light.
         parts: end by itself after so many parts; None runs until it is closed.
         screenshots: folder for pictures of the screen at the end: last NG and last GOOD, in both sizes.
         fullscreen: without a frame, over the whole screen.
         watchdog: sees whether the screen moves.
+        recipes: the file of the settings, None where there is none.
 
     Returns:
         the exit code: 0 done, 4 when the station ended in Error, 130 interrupted with Ctrl-C.
@@ -83,7 +87,7 @@ def run_screen(
     look = Look() if settings is None else settings.look
     languages = Languages(look.language, lambda new: None if settings is None else settings.choose(language=new))
     themes = theme.Themes(look.theme, lambda new: None if settings is None else settings.choose(theme=new))
-    bridge = StationBridge(make_station, roles, languages, themes)
+    bridge = StationBridge(make_station, roles, languages, themes, recipes)
     window = MainWindow(bridge)
     ending = _Ending(app, bridge, parts)
     watched = (watchdog or Watchdog()).register("screen", _SILENT_LIMIT_S)

@@ -10,20 +10,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from edge_app.comparing import Pair, pairs_of
 from edge_app.domain import Verdict
-from edge_app.errors import BundleError, KensaError
+from edge_app.errors import BundleError, ConfigError, KensaError
 from edge_app.inspector import Inspector
+from edge_app.recipes import Change, Recipes, in_words
 from edge_app.records import Records
 from edge_app.records_schema import open_to_read
 from edge_app.roles import Roles
 from edge_app.slot import ModelSlot
-from edge_app.states import PartResult, StationStatus
+from edge_app.states import PartResult, State, StationStatus
 from edge_app.station import Station
 from edge_app.stations import Stations
 from edge_app.triggers import OnDemand
@@ -33,8 +34,9 @@ from edge_app.ui.theme import Themes
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
 DRAW_EVERY_MS = 40  # a person sees no more, and a fast line must not flood the GUI
-
 KEPT_SCORES = 300
+
+_RUNNING = (State.SINGLE_EXECUTION, State.CONTINUOUS_EXECUTION)
 
 T = TypeVar("T")
 
@@ -61,13 +63,16 @@ class StationBridge(QObject):
     the newest result to draw and the NG parts since the last time; so nothing piles up, and no NG part is missed.
 
     Args:
-        make_station: builds the station around the callback it is given.
+        make_station: builds the station around the callback it is given; asked again, it closes what it built before.
         roles: who may change what; None lets everybody.
         languages: of the screen, to switch between; None for one alone.
         themes: likewise, light and dark.
+        recipes: the file of the station's settings; None where there is none.
 
     Attributes:
         statuses: of each camera where there are several, as `poll` found them.
+        newest: the part that was shown last, None before the first.
+        is_rebuilding: whether the station is just built anew.
         records: of the station, None where it keeps none; for `do` and `ask`, never for the GUI thread.
     """
 
@@ -84,9 +89,12 @@ class StationBridge(QObject):
         roles: Roles | None = None,
         languages: Languages | None = None,
         themes: Themes | None = None,
+        recipes: Recipes | None = None,
     ) -> None:
         super().__init__()
-        self.roles, self.languages, self.themes = roles, languages, themes
+        self.roles, self.languages, self.themes, self.recipes = roles, languages, themes, recipes
+        self.newest: PartResult | None = None
+        self.is_rebuilding, self.editing, self._trouble = False, False, ""
         self._lock = threading.Lock()
         self._latest: dict[str, PartResult] = {}  # by camera, in the order in which they came
         self._scores: dict[str, deque[Scored]] = {}
@@ -106,6 +114,7 @@ class StationBridge(QObject):
         self._inspectors: dict[str, Inspector] = {}
         self._inspectors_lock = threading.Lock()
         self.statuses: dict[str, StationStatus] = {}
+        self._make_station = make_station
         self.station = make_station(self._take)
         self.records: Records | None = self.station.records
 
@@ -117,7 +126,7 @@ class StationBridge(QObject):
     def start(self) -> None:
         """Start the line, and look at its status from now on."""
         self._status_timer.start()
-        self.do(self.station.start)
+        self.do(self._start)
 
     def stop(self) -> None:
         """Stop the line after the part in hand."""
@@ -142,7 +151,94 @@ class StationBridge(QObject):
 
     def reset_counters(self) -> None:
         """Set the counters to zero."""
-        self.do(self.station.reset_counters)
+        self.do(lambda: self.station.reset_counters())
+
+    def edit(self, editing: bool) -> None:
+        """Somebody begins or ends to change the settings: the station says so to whoever asks."""
+        self.editing = editing
+        self._tell_editing()
+        self.poll()
+
+    def _tell_editing(self) -> None:
+        if isinstance(self.station, Stations):
+            self.station.editing = self.editing
+
+    def rebuild(
+        self,
+        change: Callable[[Recipes], list[Change]],
+        who: str,
+        text: str,
+        done: Callable[[list[Change]], object],
+        failed: Callable[[str], object],
+    ) -> None:
+        """Change the settings and build the station anew with them, after the part in hand; then it runs if it ran.
+
+        Where it cannot be built so, the settings are put back and it is built as it was. The change is written into the
+        audit log.
+
+        Args:
+            change: writes the files; a ConfigError from it means that nothing has happened.
+            who: changes them.
+            text: one sentence for the log.
+            done: called with what was changed, nothing where all was so already.
+            failed: called with one sentence; the settings are as they were.
+        """
+        self.is_rebuilding = True
+
+        def work() -> list[Change]:
+            try:
+                return self._rebuilt(change, who, text)
+            finally:
+                self.is_rebuilding = False
+
+        self._commands.submit(self._work, work, done, failed)
+
+    def _rebuilt(self, change: Callable[[Recipes], list[Change]], who: str, text: str) -> list[Change]:
+        recipes = self.recipes
+        if recipes is None:
+            raise ConfigError("the station runs without a file of settings; start it with --config station.toml")
+        before = recipes.snapshot()
+        ran = self.station.status().state in _RUNNING
+        try:
+            changes = change(recipes)
+        except Exception:
+            recipes.restore(before)
+            raise
+        if not changes:
+            return changes
+        try:
+            self._build_anew()
+            if self.records is not None:
+                self.records.audit("recipe", who, text, in_words(changes))
+        except Exception as error:
+            recipes.restore(before)
+            self._build_anew()
+            if self.records is not None:
+                self.records.note("recipe refused", str(error))
+            if ran:
+                self.station.start()
+            raise ConfigError(f"{error}; the settings are as they were before") from error
+        if ran:
+            self.station.start()
+        return changes
+
+    def _build_anew(self) -> None:
+        if self.station.status().counters.parts:
+            self.station.reset_counters()  # they begin at zero: what stood there is in the log
+        self.station.close()
+        try:
+            self.station = self._make_station(self._take)
+        except Exception as error:
+            self._trouble = f"the station could not be built ({error}); put that right, then press Start"
+            raise
+        self._trouble = ""
+        self.records = self.station.records
+        self._tell_editing()
+
+    def _start(self) -> None:
+        if self._trouble:
+            self._build_anew()
+        self.station.start()
 
     def ask(
         self, work: Callable[[], T], done: Callable[[T], object], failed: Callable[[str], object] | None = None
@@ -226,6 +322,8 @@ class StationBridge(QObject):
         self._draw_timer.stop()
         self.closing.emit()
         self._questions.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(TypeError):  # closed twice
+            self._answered.disconnect()  # who asked has gone
         self._commands.shutdown()
         self.station.close()
 
@@ -233,7 +331,14 @@ class StationBridge(QObject):
         """Ask the station for its status now."""
         if len(self.each) > 1:
             self.statuses = {station.recipe.name: station.status() for station in self.each}
-        self.status_changed.emit(self.station.status())
+        status = self.station.status()
+        notices = [
+            self._trouble,
+            self.tr("The station is set up anew.") if self.is_rebuilding else "",
+            self.tr("The settings are being changed on the Recipe page.") if self.editing else "",
+        ]
+        notice = "; ".join(text for text in (status.notice, *notices) if text)
+        self.status_changed.emit(replace(status, notice=notice))
 
     def scores(self, camera: str = "") -> list[Scored]:
         """Of the last few hundred parts of a camera, the oldest first; none is left out, as of the pictures."""
@@ -278,4 +383,5 @@ class StationBridge(QObject):
         if latest:
             self.poll()  # first: whether this verdict may look alive depends on it
         for result in latest:
+            self.newest = result
             self.part_shown.emit(result)
