@@ -165,9 +165,6 @@ class ComparePanel(StepPanel):
             self._grid.addWidget(text, row, column)
         self._row.addWidget(self.compare, 0, Qt.AlignVCenter)
         self._row.addLayout(self._grid, 1)
-        self._side.addWidget(self.arrows.up)
-        self._side.addWidget(self.arrows.down)
-        self._side.addStretch(1)
         self._list.addWidget(self.changes, 1)
         self._list.addLayout(self._side)
         self.column.addLayout(self._row)
@@ -216,6 +213,10 @@ class ComparePanel(StepPanel):
         self.compare.apply_metrics(m, m.mm(28), m.main_touch)
         self.about.setFixedHeight(round(2.6 * m.small))
         self.about.setVisible(not m.compact)
+        # Beside the list where there is room for two, one above the other; else beside the counts.
+        for arrow in (self.arrows.up, self.arrows.down):
+            (self._row if m.compact else self._side).addWidget(arrow, 0, Qt.AlignTop)
+        self.column.setContentsMargins(m.mm(2), m.gap - m.pad if m.compact else m.pad, m.mm(2), m.pad)
         self._row.setSpacing(m.gap)
         self._grid.setHorizontalSpacing(m.mm(2))
         self._grid.setVerticalSpacing(0)

@@ -114,7 +114,7 @@ def make_screen(qtbot, bundle) -> Iterator[Callable[..., Screen]]:
     def make(live: bool = False, start: bool = True, panel: tuple[QSize, float] | None = None, **options) -> Screen:
         size, dpi = panel or (QSize(1280, 800), 149.0)
         line = HandFedLine(live)
-        slot = FixedSlot(bundle)
+        slot = options.pop("slot", None) or FixedSlot(bundle)
         bridge = StationBridge(
             lambda publish: Station(open_source=line.open, slot=slot, publish=publish, **{"records": None, **options})
         )
