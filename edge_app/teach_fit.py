@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,6 @@ class FitState:
     stopped: bool = False
     bundle_id: str = ""
     n_good: int = 0
-    manifest: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Fit:
@@ -112,9 +111,8 @@ class Fit:
         elif kind == "say":
             self._now(replace(state, said=str(event["text"])))
         elif kind == "bundle":
-            manifest = dict(event["manifest"])
-            n_good = int(manifest["thresholds"]["n_good"])
-            self._now(replace(state, bundle_id=str(event["bundle_id"]), n_good=n_good, manifest=manifest))
+            n_good = int(event["manifest"]["thresholds"]["n_good"])
+            self._now(replace(state, bundle_id=str(event["bundle_id"]), n_good=n_good))
 
     def _left_s(self, epochs: int) -> float | None:
         if len(self._epochs_s) < _PACE_FROM:

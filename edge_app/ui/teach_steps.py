@@ -139,7 +139,7 @@ class TeachPanel(StepPanel):
         """Take the sizes of the screen."""
         super().apply_metrics(m)
         self.progress.apply_metrics(m)
-        self.about.setMinimumHeight(round(2.5 * m.body))
+        self.about.setMinimumHeight(round((2.6 if m.compact else 4.0) * m.body))
         self.teach.apply_metrics(m, m.mm(28), m.main_touch)
         for button in (self.rate, self.export):
             button.apply_metrics(m, m.mm(26), m.main_touch)
@@ -235,7 +235,7 @@ class SwapPanel(StepPanel):
         self._row.addWidget(self.swap)
         self._row.addWidget(self.save)
         self._row.addStretch(1)
-        self.column.addWidget(self.about, 1)
+        self.column.addWidget(self.about)
         self.column.addLayout(self._row)
         self.column.addWidget(self.outcome, 1)
 
@@ -247,6 +247,7 @@ class SwapPanel(StepPanel):
     def apply_metrics(self, m: theme.Metrics) -> None:
         """Take the sizes of the screen."""
         super().apply_metrics(m)
+        self.about.setFixedHeight(round((4.0 if m.compact else 6.5) * m.body))
         self.swap.apply_metrics(m, m.mm(30), m.main_touch)
         self.save.apply_metrics(m, m.mm(30), m.main_touch)
         self._row.setSpacing(m.gap)
