@@ -24,7 +24,7 @@ from edge_app.shadow import Comparison, Judged
 from edge_app.slot import StoreSlot
 from edge_app.store import ModelStore
 from edge_app.swapping import activate
-from edge_app.teach_fit import CANDIDATE, trainer_missing
+from edge_app.teach_fit import CANDIDATE, FitState, trainer_missing
 from edge_app.teach_swap import candidate_of
 from edge_app.teaching import Checked, Flaw, TeachingSet, set_folder
 from edge_app.ui.folder_sheet import FolderSheet
@@ -32,6 +32,7 @@ from edge_app.ui.pages.teach import TeachPage
 from edge_app.ui.sheets import Question
 from edge_app.ui.teach_steps import Step
 from edge_app.ui.teach_views import PictureSheet
+from edge_app.ui.teach_words import fit_text
 from edge_app.ui.text import TouchButton
 
 GOOD, ANY = SyntheticLine(seed=31, defect_share=0), SyntheticLine(seed=31, defect_share=0.5)
@@ -359,6 +360,21 @@ def filled(qtbot, make_screen, bundle, slot, panel: tuple[QSize, float]):
     feed(qtbot, screen, GOOD.draw(6)[0])
     page.work._take_comparison(a_comparison(page))
     return screen, page
+
+
+def test_how_far_the_trainer_is_is_told_in_words(qapp):
+    cases = {
+        "Preparing, 12 s so far · auto chose kensa": FitState(running=True, said="auto chose kensa"),
+        "Learning: 7 of 45 rounds · about 3 min left": FitState(running=True, done=7, epochs=45, left_s=140.0),
+        "Learning: 40 of 45 rounds · about 9 s left": FitState(running=True, done=40, epochs=45, left_s=8.2),
+        "Learnt; now the proof · calibrating and proving in int8": FitState(
+            running=True, done=45, epochs=45, said="calibrating and proving in int8"
+        ),
+        "Stopping; what was learnt is kept": FitState(running=True, stopping=True, done=40, epochs=45),
+        "the trainer has failed: no room": FitState(error="the trainer has failed: no room"),
+        "": FitState(),
+    }
+    assert [fit_text(state, 12.3) for state in cases.values()] == list(cases)
 
 
 @pytest.mark.parametrize("panel", PANELS)
