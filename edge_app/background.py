@@ -116,10 +116,12 @@ class Background:
             listener.start()
             assert process.stdout is not None
             for line in process.stdout:
-                with contextlib.suppress(ValueError):
+                try:
                     event = json.loads(line)
-                    if isinstance(event, dict):
-                        self._on_event(event)
+                except ValueError:  # what a library prints
+                    continue
+                if isinstance(event, dict):
+                    self._on_event(event)
             code = process.wait()
             listener.join()
         last = next((line for line in reversed(self._said) if line), "")

@@ -29,7 +29,7 @@ from edge_app.recorder import Recorder
 from edge_app.records import JudgedPart, Records
 from edge_app.rejects import RejectOutput
 from edge_app.serials import BarcodeReader, SerialInbox, missing_serial
-from edge_app.slot import ModelSlot
+from edge_app.slot import Judge, ModelSlot
 from edge_app.states import Counters, Event, PartResult, State, StateMachine, StationStatus
 from edge_app.triggers import Answer, EveryFrame, OnDemand, Trigger
 from edge_app.watchdog import Watchdog
@@ -136,11 +136,6 @@ class Station:
     def slots(self) -> tuple[ModelSlot, ...]:
         """The same, as of several stations."""
         return (self._slot,)
-
-    @property
-    def judge(self) -> Judge:
-        """What judged the last part, or judges the first."""
-        return self._judge
 
     def start(self) -> bool:
         """Judge parts until `stop`, the end of the source or a fault. False when it runs already or is closed."""

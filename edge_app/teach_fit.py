@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,24 @@ class FitState:
     stopped: bool = False
     bundle_id: str = ""
     n_good: int = 0
-    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Pace:
+    """How fast epochs come: by the last ones, so that those of an earlier run, told again, soon do not count."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[int, float]] = deque(maxlen=_PACE_OF)
+
+    def add(self, done: int, at_s: float) -> None:
+        """So many are done now."""
+        self._seen.append((done, at_s))
+
+    def left_s(self, epochs: int) -> float | None:
+        """Seconds until so many are done; None while that cannot be told."""
+        if len(self._seen) < _PACE_FROM:
+            return None
+        (first, first_s), (last, last_s) = self._seen[0], self._seen[-1]
+        return (epochs - last) * (last_s - first_s) / (last - first)
 
 
 class Fit:
@@ -78,7 +95,7 @@ class Fit:
         further: Sequence[str] = (),
     ) -> None:
         self.state, self._on_change = FitState(running=True), on_change
-        self._epochs_s: deque[tuple[float, int]] = deque(maxlen=_PACE_OF)
+        self._asked, self._pace = False, Pace()
         arguments = [
             "fit", str(folder), "--out", str(folder / CANDIDATE), "--product", product,
             "--false-reject-rate", repr(rate), "--progress", "json", *further,
@@ -88,7 +105,8 @@ class Fit:
     def cancel(self) -> None:
         """Stop it; the same fit goes on later from what was learnt."""
         if self.state.running:
-            self._now(replace(self.state, stopping=True))
+            self._asked = True
+            self._now(self.state)
             self._work.cancel()
 
     def close(self) -> None:
@@ -103,38 +121,32 @@ class Fit:
     def _take(self, event: dict[str, Any]) -> None:
         state, kind = self.state, event.get("event")
         if kind == "plan":
-            self._epochs_s.clear()
+            self._pace = Pace()
             self._now(replace(state, epochs=int(event["epochs"]), done=0, left_s=None))
         elif kind == "epoch":
             done = int(event["done"])
-            self._epochs_s.append((time.monotonic(), done))
-            self._now(replace(state, done=done, run=str(event["run"]), left_s=self._left_s(state.epochs - done)))
+            self._pace.add(done, time.monotonic())
+            self._now(replace(state, done=done, run=str(event["run"]), left_s=self._pace.left_s(state.epochs)))
         elif kind == "say":
             self._now(replace(state, said=str(event["text"])))
         elif kind == "bundle":
-            manifest = dict(event["manifest"])
-            n_good = int(manifest["thresholds"]["n_good"])
-            self._now(replace(state, bundle_id=str(event["bundle_id"]), n_good=n_good, manifest=manifest))
-
-    def _left_s(self, epochs: int) -> float | None:
-        if len(self._epochs_s) < _PACE_FROM:
-            return None
-        (first_s, first), (last_s, last) = self._epochs_s[0], self._epochs_s[-1]
-        return epochs * (last_s - first_s) / (last - first)
+            n_good = int(event["manifest"]["thresholds"]["n_good"])
+            self._now(replace(state, bundle_id=str(event["bundle_id"]), n_good=n_good))
 
     def _ended(self, code: int, last_line: str) -> None:
-        state = replace(self.state, running=False, stopping=False, left_s=None)
+        state = replace(self.state, running=False, left_s=None)
         if code == 0 and state.bundle_id:
             self._now(state)
-        elif code == _INTERRUPTED or self.state.stopping:
+        elif code == _INTERRUPTED or self._asked:
             self._now(replace(state, stopped=True))
         else:
             why = last_line.removeprefix("trainer: ") or f"exit code {code}"
             self._now(replace(state, error=f"the trainer has failed: {why}"))
 
     def _now(self, state: FitState) -> None:
-        self.state = state
-        self._on_change(state)
+        # Asked and told on two threads: what was asked is not lost in what is told.
+        self.state = replace(state, stopping=self._asked and state.running)
+        self._on_change(self.state)
 
 
 def can_teach(n_good: int) -> bool:

@@ -28,14 +28,14 @@ class Candidate:
     Attributes:
         n_good: it was taught with so many parts.
         rate: false-reject rate that its threshold was set for.
-        sufficient: whether the parts were enough for the rate that was asked for.
+        bound: with 95 % confidence the true rate is below this.
     """
 
     path: Path
     bundle_id: str
     n_good: int
     rate: float
-    sufficient: bool
+    bound: float
 
 
 def candidate_of(folder: Path) -> Candidate | None:
@@ -52,7 +52,7 @@ def candidate_of(folder: Path) -> Candidate | None:
         return None
     bundle = read_bundle(path)
     limits = bundle.manifest.thresholds
-    return Candidate(path, bundle.bundle_id, limits.n_good, limits.false_reject_rate, limits.sufficient)
+    return Candidate(path, bundle.bundle_id, limits.n_good, limits.false_reject_rate, limits.false_reject_bound)
 
 
 def file_of_active(slot: ModelSlot, folder: Path) -> tuple[Path, ModelBundle]:

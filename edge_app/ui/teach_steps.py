@@ -139,7 +139,7 @@ class TeachPanel(StepPanel):
         """Take the sizes of the screen."""
         super().apply_metrics(m)
         self.progress.apply_metrics(m)
-        self.about.setMinimumHeight(round(2.5 * m.body))
+        self.about.setMinimumHeight(round((2.6 if m.compact else 4.0) * m.body))
         self.teach.apply_metrics(m, m.mm(28), m.main_touch)
         for button in (self.rate, self.export):
             button.apply_metrics(m, m.mm(26), m.main_touch)
@@ -165,9 +165,6 @@ class ComparePanel(StepPanel):
             self._grid.addWidget(text, row, column)
         self._row.addWidget(self.compare, 0, Qt.AlignVCenter)
         self._row.addLayout(self._grid, 1)
-        self._side.addWidget(self.arrows.up)
-        self._side.addWidget(self.arrows.down)
-        self._side.addStretch(1)
         self._list.addWidget(self.changes, 1)
         self._list.addLayout(self._side)
         self.column.addLayout(self._row)
@@ -216,6 +213,10 @@ class ComparePanel(StepPanel):
         self.compare.apply_metrics(m, m.mm(28), m.main_touch)
         self.about.setFixedHeight(round(2.6 * m.small))
         self.about.setVisible(not m.compact)
+        # Beside the list where there is room for two, one above the other; else beside the counts.
+        for arrow in (self.arrows.up, self.arrows.down):
+            (self._row if m.compact else self._side).addWidget(arrow, 0, Qt.AlignTop)
+        self.column.setContentsMargins(m.mm(2), m.gap - m.pad if m.compact else m.pad, m.mm(2), m.pad)
         self._row.setSpacing(m.gap)
         self._grid.setHorizontalSpacing(m.mm(2))
         self._grid.setVerticalSpacing(0)
@@ -234,7 +235,7 @@ class SwapPanel(StepPanel):
         self._row.addWidget(self.swap)
         self._row.addWidget(self.save)
         self._row.addStretch(1)
-        self.column.addWidget(self.about, 1)
+        self.column.addWidget(self.about)
         self.column.addLayout(self._row)
         self.column.addWidget(self.outcome, 1)
 
@@ -246,6 +247,7 @@ class SwapPanel(StepPanel):
     def apply_metrics(self, m: theme.Metrics) -> None:
         """Take the sizes of the screen."""
         super().apply_metrics(m)
+        self.about.setFixedHeight(round((4.0 if m.compact else 6.5) * m.body))
         self.swap.apply_metrics(m, m.mm(30), m.main_touch)
         self.save.apply_metrics(m, m.mm(30), m.main_touch)
         self._row.setSpacing(m.gap)

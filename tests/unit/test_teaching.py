@@ -20,7 +20,7 @@ from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.enough import FALLBACK_RATE, promise
 from edge_app.errors import DataError
 from edge_app.pictures import read_picture
-from edge_app.teach_fit import trainer_missing
+from edge_app.teach_fit import Pace, trainer_missing
 from edge_app.teaching import COMPARE_FROM, STILL_BELOW_LEVELS, Checked, Flaw, TeachingSet, difference
 from edge_app.teaching_export import export_folder, export_set, save_file
 from trainer.calibrate import image_threshold
@@ -328,6 +328,20 @@ def test_the_trainer_says_how_far_it_is_in_lines_of_json(folder, parts, capsys):
     assert events[-1]["manifest"]["thresholds"]["n_good"] == 8
     assert events[-1]["path"] == str(out)
     assert any("insufficient: 8 good parts" in event.get("text", "") for event in events)
+
+
+def test_the_time_left_goes_by_the_last_epochs_not_by_those_told_again():
+    pace = Pace()
+    for done in range(1, 101):
+        pace.add(done, 0.001 * done)
+    assert pace.left_s(200) == pytest.approx(0.1)
+    for done in range(101, 125):
+        pace.add(done, 2.0 * (done - 100))
+    assert pace.left_s(200) == pytest.approx(2.0 * 76)
+    fresh = Pace()
+    fresh.add(1, 0.0)
+    fresh.add(2, 1.0)
+    assert fresh.left_s(10) is None
 
 
 def test_whether_the_trainer_is_here_is_found_without_importing_it():

@@ -14,7 +14,7 @@ from edge_app.swapping import Answer
 from edge_app.teach_fit import can_teach, trainer_missing
 from edge_app.teach_swap import Candidate, candidate_of
 from edge_app.teaching import DOUBTFUL, Checked, TeachingSet, set_folder
-from edge_app.ui import theme
+from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.folder_sheet import FolderSheet
 from edge_app.ui.page import Page
@@ -131,7 +131,12 @@ class TeachPage(Page):
         self._timer.stop()
 
     def show_status(self, status: StationStatus) -> None:
-        """Another product: another set, once nothing works on this one."""
+        """Another product: another set, once nothing works on this one. A picture that is not of now says so."""
+        veil = ""
+        if self.picture.result is not None and words.line_of(status) is not words.Line.RUNNING:
+            moment = words.clock(self.picture.result.inspection.captured_utc)
+            veil = self.tr("Last picture, {time}").format(time=moment)
+        self.picture.set_veil(veil)
         work = self.work
         if status.product != work.product and not work.is_busy and not self._adding:
             work.begin_with(status.product, set_folder(status.product))
@@ -428,8 +433,8 @@ class TeachPage(Page):
         state, copy = work.fit, work.copy
         if self._missing:
             text = self.tr(
-                "The trainer is not installed here ({what} is missing). Copy the set to where it is, fit it there with"
-                " trainer fit, and bring the bundle back on a stick to the Models page."
+                "The trainer is not installed here ({what} is missing). Copy the set to where it is, and bring the"
+                " bundle back to the Models page."
             )
             panel.about.set_text(text.format(what=self._missing))
         else:
@@ -444,8 +449,9 @@ class TeachPage(Page):
             panel.progress.show_text(fit_text(state, work.elapsed_s), share, bool(state.error))
         texts = []
         if (found := work.candidate) is not None:
-            text = self.tr("{bundle}: taught with {count} parts, threshold set for {rate} false rejects")
-            texts.append(text.format(bundle=found.bundle_id, count=found.n_good, rate=percent(found.rate)))
+            text = self.tr("{bundle}: taught with {count} parts for {rate} false rejects; surely below {bound}")
+            rate, bound = percent(found.rate), percent(found.bound)
+            texts.append(text.format(bundle=found.bundle_id, count=found.n_good, rate=rate, bound=bound))
             if found.n_good != count and not state.running:
                 texts.append(self.tr("There are {count} parts in the set now").format(count=count))
         if copy is not None and not copy.running:
