@@ -171,7 +171,7 @@ class PChartView(Chart):
         def y(share: float) -> float:
             return area.bottom() - area.height() * share / most
 
-        painter.fillRect(area, QColor(_WHITE))
+        painter.fillRect(area, QColor(theme.TRACK))
         for value, text in zip((0.0, centre, most), scale, strict=True):
             if value not in (0.0, most) and min(y(0) - y(value), y(value) - y(most)) < line:
                 continue  # the ends are there already

@@ -51,8 +51,8 @@ def choose_place(page: Page, chosen: Callable[[Path], object]) -> None:
         if len(found) == 1:
             chosen(found[0])
             return
-        names = [_tr("On this station"), *(path.name for path in found[1:])]
-        title = _tr("Where to?")
+        names = [QCoreApplication.translate("Export", "On this station"), *(path.name for path in found[1:])]
+        title = QCoreApplication.translate("Export", "Where to?")
         page.open_sheet(Choice(page.window(), page.metrics, title, names, lambda number: chosen(found[number])))
 
     page.bridge.ask(lambda: places(records.folder), offer, lambda text: tell(page, text))
@@ -74,14 +74,18 @@ def export_training(page: Page, place: Path, product: str) -> None:
     def done(found: Exported) -> None:
         if not found.done:
             return
-        text = _tr("{good} good and {bad} bad pictures of {product} are in {out}.").format(
-            good=found.good, bad=found.bad, product=product, out=found.out
-        )
+        text = QCoreApplication.translate(
+            "Export", "{good} good and {bad} bad pictures of {product} are in {out}."
+        ).format(good=found.good, bad=found.bad, product=product, out=found.out)
         if found.lacking:
-            text += "\n" + _tr("Of {count} marked parts no picture was kept.").format(count=found.lacking)
-        page.open_sheet(Notice(page.window(), page.metrics, _tr("Exported"), text))
+            text += "\n" + QCoreApplication.translate("Export", "Of {count} marked parts no picture was kept.").format(
+                count=found.lacking
+            )
+        page.open_sheet(Notice(page.window(), page.metrics, QCoreApplication.translate("Export", "Exported"), text))
 
-    run_with_progress(page, _tr("Copying marked pictures"), work, done, lambda text: tell(page, text))
+    run_with_progress(
+        page, QCoreApplication.translate("Export", "Copying marked pictures"), work, done, lambda text: tell(page, text)
+    )
 
 
 def export_parts(page: Page, place: Path, wanted: Filter) -> None:
@@ -113,15 +117,17 @@ def export_parts(page: Page, place: Path, wanted: Filter) -> None:
 
     def done(parts: int | None) -> None:
         if parts is not None:
-            text = _tr("{count} parts are in {out}.").format(count=parts, out=out)
-            page.open_sheet(Notice(page.window(), page.metrics, _tr("Exported"), text))
+            text = QCoreApplication.translate("Export", "{count} parts are in {out}.").format(count=parts, out=out)
+            page.open_sheet(Notice(page.window(), page.metrics, QCoreApplication.translate("Export", "Exported"), text))
 
-    run_with_progress(page, _tr("Writing the table"), work, done, lambda text: tell(page, text))
+    run_with_progress(
+        page, QCoreApplication.translate("Export", "Writing the table"), work, done, lambda text: tell(page, text)
+    )
 
 
 def tell(page: Page, problem: str) -> None:
     """Say that it did not work."""
-    page.open_sheet(Notice(page.window(), page.metrics, _tr("Not exported"), problem))
+    page.open_sheet(Notice(page.window(), page.metrics, QCoreApplication.translate("Export", "Not exported"), problem))
 
 
 # Between two of them the other threads have their turn.
@@ -141,7 +147,3 @@ def _make(place: Path) -> None:
 
 def _stamp() -> str:
     return utc_now().astimezone().strftime("%Y%m%d-%H%M%S")
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Export", text)

@@ -204,7 +204,7 @@ class _Bar(QWidget):
         track = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         with QPainter(self) as painter:
             painter.setPen(QColor(theme.LINE))
-            painter.setBrush(QColor("#ffffff"))
+            painter.setBrush(QColor(theme.TRACK))
             painter.drawRect(track)
             painter.fillRect(
                 QRectF(track.left(), track.top(), track.width() * self._share, track.height()),

@@ -118,7 +118,7 @@ class CountBar(QWidget):
 
         with QPainter(self) as painter:
             painter.setPen(QPen(QColor(theme.LINE), 1))
-            painter.setBrush(QColor("#ffffff"))
+            painter.setBrush(QColor(theme.TRACK))
             painter.drawRect(bar)
             painter.fillRect(bar.adjusted(1, 1, place(self.count) - bar.width(), 0), QColor(theme.SCORE_BELOW))
             for number in self.marks:

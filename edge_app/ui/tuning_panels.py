@@ -23,7 +23,7 @@ def share_text(share: Share | None) -> str:
     if share is None:
         return QCoreApplication.translate("Tuning", "unknown")
     found = share.estimate
-    text = QCoreApplication.translate("Tuning", "{count} of {of} ({low}\u2013{high} %)")
+    text = QCoreApplication.translate("Tuning", "{count} of {of} ({low} to {high} %)")
     return text.format(count=share.count, of=share.of, low=f"{100 * found.low:.0f}", high=f"{100 * found.high:.0f}")
 
 

@@ -9,6 +9,406 @@
     </message>
 </context>
 <context>
+    <name>ApplySheet</name>
+    <message>
+        <source>Apply these limits?</source>
+        <translation>この限界値を適用しますか？</translation>
+    </message>
+    <message>
+        <source>Why? A reason is required; it is kept in the audit log.</source>
+        <translation>理由を選んでください。監査ログに残ります。</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>しきい値</translation>
+    </message>
+    <message>
+        <source>Uncertain from</source>
+        <translation>疑わしい下限</translation>
+    </message>
+    <message>
+        <source>Good parts are NG</source>
+        <translation>良品がNGになる</translation>
+    </message>
+    <message>
+        <source>A bad part was GOOD</source>
+        <translation>不良を良品とした</translation>
+    </message>
+    <message>
+        <source>Material or light is new</source>
+        <translation>材料・照明の変更</translation>
+    </message>
+    <message>
+        <source>A trial</source>
+        <translation>試し</translation>
+    </message>
+    <message>
+        <source>Another reason…</source>
+        <translation>その他の理由…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Apply</source>
+        <translation>適用</translation>
+    </message>
+    <message>
+        <source>No part of this bundle is in the record: what they do cannot be told before.</source>
+        <translation>このモデルの記録がないため、効果を事前に示せません。</translation>
+    </message>
+    <message>
+        <source>None of the last {parts} parts would have had another verdict.</source>
+        <translation>直近 {parts} 個の判定は変わりません。</translation>
+    </message>
+    <message>
+        <source>Of the last {parts} parts: {changes}</source>
+        <translation>直近 {parts} 個のうち: {changes}</translation>
+    </message>
+    <message>
+        <source>The counters start again.</source>
+        <translation>カウンターは数え直します。</translation>
+    </message>
+    <message>
+        <source>Type a reason</source>
+        <translation>理由を入力</translation>
+    </message>
+    <message>
+        <source>Take it</source>
+        <translation>決定</translation>
+    </message>
+</context>
+<context>
+    <name>AreaTools</name>
+    <message>
+        <source>Done</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Add mask</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Remove mask</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Whole picture</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Close mask</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Draw mask</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>AreaView</name>
+    <message>
+        <source>No picture yet: start the line, or trigger a part.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>AskingPage</name>
+    <message>
+        <source>There is no model store with products: models_dir in station.toml.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>active one of the store</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Bundles of the store are activated on the Models page.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Who is told of every verdict. Other addresses are written into station.toml.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Camera</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>BatchPage</name>
+    <message>
+        <source>Folder</source>
+        <translation>フォルダー</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>書き出し</translation>
+    </message>
+    <message>
+        <source>Which pictures?</source>
+        <translation>どの画像ですか？</translation>
+    </message>
+    <message>
+        <source>Use this</source>
+        <translation>これを使う</translation>
+    </message>
+    <message>
+        <source>The station has another bundle now. Touch Scan to judge with it.</source>
+        <translation>モデルが変わりました。「検査」でそのモデルで判定します。</translation>
+    </message>
+    <message>
+        <source>Opening {name}…</source>
+        <translation>{name} を開いています…</translation>
+    </message>
+    <message>
+        <source>Export to which folder?</source>
+        <translation>どのフォルダーに書き出しますか？</translation>
+    </message>
+    <message>
+        <source>Save here</source>
+        <translation>ここに保存</translation>
+    </message>
+    <message>
+        <source>The export was cancelled; nothing was left behind.</source>
+        <translation>書き出しを取り消しました。何も残っていません。</translation>
+    </message>
+    <message>
+        <source>Saved in {folder}</source>
+        <translation>{folder} に保存しました</translation>
+    </message>
+    <message>
+        <source>Scan all pictures again?</source>
+        <translation>すべての画像を検査し直しますか？</translation>
+    </message>
+    <message>
+        <source>What was found before is thrown away. Exported results stay.</source>
+        <translation>前の結果は捨てます。書き出した結果は残ります。</translation>
+    </message>
+    <message>
+        <source>Scan again</source>
+        <translation>検査し直す</translation>
+    </message>
+    <message>
+        <source>Keep results</source>
+        <translation>結果を残す</translation>
+    </message>
+    <message>
+        <source>No folder is chosen</source>
+        <translation>フォルダーが未選択です</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>すべて</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>続ける</translation>
+    </message>
+    <message>
+        <source>Again</source>
+        <translation>もう一度</translation>
+    </message>
+    <message>
+        <source>Scan</source>
+        <translation>検査</translation>
+    </message>
+    <message>
+        <source>Exporting {done} of {files}</source>
+        <translation>書き出し中 {done} / {files}</translation>
+    </message>
+    <message>
+        <source>Counting the pictures…</source>
+        <translation>画像を数えています…</translation>
+    </message>
+    <message>
+        <source>No pictures in it; choose another folder</source>
+        <translation>画像がありません。別のフォルダーを選んでください</translation>
+    </message>
+    <message>
+        <source>{done} of {pictures} are done; Go on does the rest</source>
+        <translation>{done} / {pictures} 済み。「続ける」で残りを検査</translation>
+    </message>
+    <message>
+        <source>All {pictures} are done</source>
+        <translation>全 {pictures} 枚が済みました</translation>
+    </message>
+    <message>
+        <source>Starting…</source>
+        <translation>開始しています…</translation>
+    </message>
+    <message>
+        <source>{done} of {pictures}</source>
+        <translation>{done} / {pictures}</translation>
+    </message>
+    <message>
+        <source>Choose a folder of pictures. Each is judged as the line would; the line goes on meanwhile.</source>
+        <translation>画像のフォルダーを選んでください。ラインと同じ判定をします。その間もラインは動きます。</translation>
+    </message>
+    <message>
+        <source>none of these</source>
+        <translation>該当なし</translation>
+    </message>
+    <message>
+        <source>Scan judges the pictures; the most anomalous come first.</source>
+        <translation>「検査」で判定し、異常の大きい順に並べます。</translation>
+    </message>
+    <message>
+        <source>{seconds} s left</source>
+        <translation>残り {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>{minutes} min left</source>
+        <translation>残り {minutes} 分</translation>
+    </message>
+    <message>
+        <source>{hours} h {minutes} min left</source>
+        <translation>残り {hours} 時間 {minutes} 分</translation>
+    </message>
+</context>
+<context>
+    <name>BundleList</name>
+    <message>
+        <source>active</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>previous</source>
+        <translation>ひとつ前</translation>
+    </message>
+    <message>
+        <source>judges now</source>
+        <translation>判定中</translation>
+    </message>
+    <message>
+        <source>cannot be used</source>
+        <translation>使用不可</translation>
+    </message>
+</context>
+<context>
+    <name>BusySheet</name>
+    <message>
+        <source>{seconds} s</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>ChangeoverPage</name>
+    <message>
+        <source>This station runs without a file of settings, so it has one product alone.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Looking which recipes there are</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No recipe is kept yet. An engineer keeps one on the Recipe page.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>runs now</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>cannot be used</source>
+        <translation>使用不可</translation>
+    </message>
+    <message>
+        <source>Touch the product that comes next. The line stops after the part in hand and goes on.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This recipe cannot be used</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Changing over to {product}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The product was not changed</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>Choice</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
+    <name>ChoiceSheet</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
+    <name>CollectPanel</name>
+    <message>
+        <source>Take this part</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>on</source>
+        <translation>オン</translation>
+    </message>
+    <message>
+        <source>off</source>
+        <translation>オフ</translation>
+    </message>
+    <message>
+        <source>The parts taken last will be here</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>ComparePanel</name>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Compare</source>
+        <translation>比較</translation>
+    </message>
+    <message>
+        <source>Not compared yet</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The parts that would change will be here</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No part would change</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>recorded</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>taught</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Parts whose picture the record has kept, which are mostly not GOOD ones, and the parts taught.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>ComparisonView</name>
     <message>
         <source>this part</source>
@@ -32,6 +432,17 @@
     </message>
 </context>
 <context>
+    <name>CountBar</name>
+    <message>
+        <source>promise from</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>sure from</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>CountersPanel</name>
     <message>
         <source>parts</source>
@@ -44,6 +455,45 @@
     <message>
         <source>Reset</source>
         <translation>リセット</translation>
+    </message>
+</context>
+<context>
+    <name>Export</name>
+    <message>
+        <source>On this station</source>
+        <translation>この検査装置</translation>
+    </message>
+    <message>
+        <source>Where to?</source>
+        <translation>どこへ？</translation>
+    </message>
+    <message>
+        <source>{good} good and {bad} bad pictures of {product} are in {out}.</source>
+        <translation>{product} の良品 {good} 枚と不良 {bad} 枚を {out} に書き出しました。</translation>
+    </message>
+    <message>
+        <source>Of {count} marked parts no picture was kept.</source>
+        <translation>確認済みの {count} 個は画像が残っていません。</translation>
+    </message>
+    <message>
+        <source>Exported</source>
+        <translation>書き出しました</translation>
+    </message>
+    <message>
+        <source>Copying marked pictures</source>
+        <translation>確認済みの画像をコピーしています</translation>
+    </message>
+    <message>
+        <source>{count} parts are in {out}.</source>
+        <translation>{count} 個を {out} に書き出しました。</translation>
+    </message>
+    <message>
+        <source>Writing the table</source>
+        <translation>表を書いています</translation>
+    </message>
+    <message>
+        <source>Not exported</source>
+        <translation>書き出せませんでした</translation>
     </message>
 </context>
 <context>
@@ -75,6 +525,75 @@
     <message>
         <source>Dropped</source>
         <translation>取りこぼし</translation>
+    </message>
+</context>
+<context>
+    <name>FiguresPanel</name>
+    <message>
+        <source>Active</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>New</source>
+        <translation>新しい</translation>
+    </message>
+    <message>
+        <source>Overkill</source>
+        <translation>過検出</translation>
+    </message>
+    <message>
+        <source>Escape</source>
+        <translation>見逃し</translation>
+    </message>
+    <message>
+        <source>Rejects / 8 h</source>
+        <translation>排出 / 8 時間</translation>
+    </message>
+    <message>
+        <source>Last parts: {parts}; other verdict: {changed}</source>
+        <translation>直近 {parts} 個、判定の変化 {changed}</translation>
+    </message>
+</context>
+<context>
+    <name>FolderList</name>
+    <message>
+        <source>Home</source>
+        <translation>ホーム</translation>
+    </message>
+</context>
+<context>
+    <name>FolderSheet</name>
+    <message>
+        <source>{count} pictures</source>
+        <translation>画像 {count} 枚</translation>
+    </message>
+    <message>
+        <source>Up</source>
+        <translation>上へ</translation>
+    </message>
+    <message>
+        <source>Places</source>
+        <translation>異常箇所</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Reading…</source>
+        <translation>読み込み中…</translation>
+    </message>
+    <message>
+        <source>Where is it?</source>
+        <translation>場所を選んでください</translation>
+    </message>
+    <message>
+        <source>no folders in it</source>
+        <translation>フォルダーはありません</translation>
+    </message>
+    <message>
+        <source>{count} folders</source>
+        <translation>フォルダー {count}</translation>
     </message>
 </context>
 <context>
@@ -132,6 +651,146 @@
     </message>
 </context>
 <context>
+    <name>HistoryPage</name>
+    <message>
+        <source>Hour</source>
+        <translation>時間</translation>
+    </message>
+    <message>
+        <source>Shift</source>
+        <translation>直</translation>
+    </message>
+    <message>
+        <source>Day</source>
+        <translation>日</translation>
+    </message>
+    <message>
+        <source>Parts</source>
+        <translation>検査数</translation>
+    </message>
+    <message>
+        <source>Export
+CSV</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Time</source>
+        <translation>時刻</translation>
+    </message>
+    <message>
+        <source>Verdict</source>
+        <translation>判定</translation>
+    </message>
+    <message>
+        <source>Serial begins with</source>
+        <translation>番号の先頭</translation>
+    </message>
+    <message>
+        <source>Parts, and yield in %</source>
+        <translation>検査数と良品率 (%)</translation>
+    </message>
+    <message>
+        <source>grey GOOD, red NG, black NO VERDICT</source>
+        <translation>灰: 良品、赤: NG、黒: 判定不能</translation>
+    </message>
+    <message>
+        <source>all within the limits</source>
+        <translation>すべて管理限界内</translation>
+    </message>
+    <message>
+        <source>{count} outside: something has changed</source>
+        <translation>限界外 {count}: 変化があります</translation>
+    </message>
+    <message>
+        <source>no part judged in this time</source>
+        <translation>この期間に検査はありません</translation>
+    </message>
+    <message>
+        <source>Share of NG, 3-sigma limits</source>
+        <translation>NG率と3シグマ限界</translation>
+    </message>
+    <message>
+        <source>{places} places in {parts} NG parts; outlined cells hold 80 %</source>
+        <translation>NG {parts} 個の {places} か所、枠内に 80 %</translation>
+    </message>
+    <message>
+        <source>no place of a defect in this time</source>
+        <translation>この期間に異常箇所はありません</translation>
+    </message>
+    <message>
+        <source>Where defects sit</source>
+        <translation>異常の位置</translation>
+    </message>
+    <message>
+        <source>{parts} parts in the last {count} hours
+yield {share}</source>
+        <translation>直近 {count} 時間の検査数 {parts}
+良品率 {share}</translation>
+    </message>
+    <message>
+        <source>{parts} parts in the last {count} shifts
+yield {share}</source>
+        <translation>直近 {count} 直の検査数 {parts}
+良品率 {share}</translation>
+    </message>
+    <message>
+        <source>{parts} parts in the last {count} days
+yield {share}</source>
+        <translation>直近 {count} 日の検査数 {parts}
+良品率 {share}</translation>
+    </message>
+    <message>
+        <source>This station keeps no record</source>
+        <translation>この検査装置は記録を残しません</translation>
+    </message>
+    <message>
+        <source>Reading the record</source>
+        <translation>記録を読んでいます</translation>
+    </message>
+    <message>
+        <source>{count} parts</source>
+        <translation>{count} 個</translation>
+    </message>
+    <message>
+        <source>the newest {count} parts</source>
+        <translation>最新 {count} 個</translation>
+    </message>
+    <message>
+        <source>No part passes</source>
+        <translation>該当するワークはありません</translation>
+    </message>
+    <message>
+        <source>Today</source>
+        <translation>今日</translation>
+    </message>
+    <message>
+        <source>Yesterday</source>
+        <translation>昨日</translation>
+    </message>
+    <message>
+        <source>7 days</source>
+        <translation>7 日間</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>すべて</translation>
+    </message>
+</context>
+<context>
+    <name>KeyboardSheet</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
+    <name>KeypadSheet</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
     <name>LinePage</name>
     <message>
         <source>Start</source>
@@ -175,6 +834,37 @@
     </message>
 </context>
 <context>
+    <name>MarkFigures</name>
+    <message>
+        <source>Overkill</source>
+        <translation>過検出</translation>
+    </message>
+    <message>
+        <source>Escape</source>
+        <translation>見逃し</translation>
+    </message>
+    <message>
+        <source>{count} of {of} NG reviewed</source>
+        <translation>NG {of} 個中 {count} 個を確認</translation>
+    </message>
+    <message>
+        <source>{count} of {of} GOOD reviewed</source>
+        <translation>良品 {of} 個中 {count} 個を確認</translation>
+    </message>
+    <message>
+        <source>no NG part reviewed</source>
+        <translation>NGの確認なし</translation>
+    </message>
+    <message>
+        <source>no GOOD part reviewed</source>
+        <translation>良品の確認なし</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>不明</translation>
+    </message>
+</context>
+<context>
     <name>Menu</name>
     <message>
         <source>Dark</source>
@@ -194,6 +884,161 @@
     </message>
 </context>
 <context>
+    <name>ModelsPage</name>
+    <message>
+        <source>Detector</source>
+        <translation>検出方式</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>しきい値</translation>
+    </message>
+    <message>
+        <source>False rejects, at most</source>
+        <translation>過検出の上限</translation>
+    </message>
+    <message>
+        <source>Good parts seen</source>
+        <translation>学習した良品</translation>
+    </message>
+    <message>
+        <source>AUROC (95 %)</source>
+        <translation>AUROC (95 %)</translation>
+    </message>
+    <message>
+        <source>Pixel AUROC</source>
+        <translation>画素 AUROC</translation>
+    </message>
+    <message>
+        <source>Anomalous called NG</source>
+        <translation>異常をNGとした率</translation>
+    </message>
+    <message>
+        <source>Normal called GOOD</source>
+        <translation>正常を良品とした率</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>精度 (量子化)</translation>
+    </message>
+    <message>
+        <source>Parity: verdicts differ</source>
+        <translation>量子化前と異なる判定</translation>
+    </message>
+    <message>
+        <source>Alignment</source>
+        <translation>位置合わせ</translation>
+    </message>
+    <message>
+        <source>Picture of the model</source>
+        <translation>モデルの画像</translation>
+    </message>
+    <message>
+        <source>Golden samples, passed</source>
+        <translation>標準サンプル合格</translation>
+    </message>
+    <message>
+        <source>Made</source>
+        <translation>作成</translation>
+    </message>
+    <message>
+        <source>Sequence</source>
+        <translation>順番</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>サイズ</translation>
+    </message>
+    <message>
+        <source>Data set (SHA-256)</source>
+        <translation>データ (SHA-256)</translation>
+    </message>
+    <message>
+        <source>Trainer&apos;s revision</source>
+        <translation>学習ソフトの版</translation>
+    </message>
+    <message>
+        <source>Trained on</source>
+        <translation>学習環境</translation>
+    </message>
+    <message>
+        <source>What changed</source>
+        <translation>変更点</translation>
+    </message>
+    <message>
+        <source>Roll back</source>
+        <translation>元に戻す</translation>
+    </message>
+    <message>
+        <source>{bundle} has to pass its self-test; then it judges the parts.</source>
+        <translation>{bundle} は自己診断に合格すると判定を始めます。</translation>
+    </message>
+    <message>
+        <source>Judge with another bundle?</source>
+        <translation>別のモデルで判定しますか？</translation>
+    </message>
+    <message>
+        <source>Activate</source>
+        <translation>使用する</translation>
+    </message>
+    <message>
+        <source>{bundle} judges the parts again.</source>
+        <translation>{bundle} で再び判定します。</translation>
+    </message>
+    <message>
+        <source>Go back to the bundle before?</source>
+        <translation>ひとつ前のモデルに戻しますか？</translation>
+    </message>
+    <message>
+        <source>Leave as it is</source>
+        <translation>このままにする</translation>
+    </message>
+    <message>
+        <source>{bundle} is active; the station judges with it.</source>
+        <translation>{bundle} を使用中。このモデルで判定しています。</translation>
+    </message>
+    <message>
+        <source>{bundle} is the active bundle already.</source>
+        <translation>{bundle} はすでに使用中です。</translation>
+    </message>
+    <message>
+        <source>{bundle} is active; the station takes it at its next start.</source>
+        <translation>{bundle} を使用します。次の起動から判定します。</translation>
+    </message>
+    <message>
+        <source>Stop waiting</source>
+        <translation>待つのをやめる</translation>
+    </message>
+    <message>
+        <source>Reading the bundles…</source>
+        <translation>モデルを読んでいます…</translation>
+    </message>
+    <message>
+        <source>active</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>this one</source>
+        <translation>このモデル</translation>
+    </message>
+    <message>
+        <source>Nothing differs from the active bundle.</source>
+        <translation>使用中のモデルと同じです。</translation>
+    </message>
+    <message>
+        <source>Self-test, then the station's answer… {seconds} s</source>
+        <translation>自己診断と応答待ち… {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>This station judges with one bundle from a file, as bundle in station.toml says. With a model store (models_dir) bundles can be changed here.</source>
+        <translation>station.toml の bundle のモデルだけで判定しています。モデル保管場所 (models_dir) があれば、ここで変更できます。</translation>
+    </message>
+    <message>
+        <source>{count} bundles of {product} are installed; each has passed its self-test here.</source>
+        <translation>{product} のモデルが {count} 個あり、すべて自己診断に合格しています。</translation>
+    </message>
+</context>
+<context>
     <name>NewPinSheet</name>
     <message>
         <source>No PIN was set yet. Choose one of {least} to {most} digits.</source>
@@ -210,6 +1055,24 @@
     <message>
         <source>They were not the same. Choose a PIN.</source>
         <translation>一致しません。もう一度決めてください。</translation>
+    </message>
+</context>
+<context>
+    <name>Notice</name>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
+    </message>
+</context>
+<context>
+    <name>NumberSheet</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>from {least} to {most} {unit}</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
@@ -241,6 +1104,17 @@
     <message>
         <source>Models</source>
         <translation>モデル管理</translation>
+    </message>
+    <message>
+        <source>Changeover</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>PartDelegate</name>
+    <message>
+        <source>score {score}</source>
+        <translation>スコア {score}</translation>
     </message>
 </context>
 <context>
@@ -315,6 +1189,13 @@
     </message>
 </context>
 <context>
+    <name>PictureSheet</name>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
+    </message>
+</context>
+<context>
     <name>PictureView</name>
     <message>
         <source>no picture of this part</source>
@@ -341,6 +1222,279 @@
     </message>
 </context>
 <context>
+    <name>ProductTab</name>
+    <message>
+        <source>active one of the store</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Keep as recipe</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>for the changeover</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Settings before</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>take them again</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Challenge</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>golden samples, now</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>running</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>never yet</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>PASSED</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>FAILED</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Last challenge</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>Progress</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>{done} of {total} parts</source>
+        <translation>{done} / {total} 個</translation>
+    </message>
+</context>
+<context>
+    <name>RecipePage</name>
+    <message>
+        <source>The product was changed over meanwhile; changes that were not applied are gone.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Camera
+{name}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Last picture, {time}</source>
+        <translation>最後の画像 {time}</translation>
+    </message>
+    <message>
+        <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Reading the settings</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Changes not applied yet: {count}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Region: {region}. Masks: {count}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Applying the changes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Taking the settings before</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Apply these changes?</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The line stops after the part in hand, and goes on with the new settings.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Apply</source>
+        <translation>適用</translation>
+    </message>
+    <message>
+        <source>Go on editing</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Nothing was changed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The operator can change over to it: {path}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The recipe is kept</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The challenge has FAILED</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The challenge could not be run</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Discard</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Product</source>
+        <translation>品種</translation>
+    </message>
+    <message>
+        <source>Camera</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Region</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Trigger</source>
+        <translation>トリガー</translation>
+    </message>
+    <message>
+        <source>Outputs</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>ResultGrid</name>
+    <message>
+        <source>no picture</source>
+        <translation>画像なし</translation>
+    </message>
+</context>
+<context>
+    <name>ReviewPage</name>
+    <message>
+        <source>Export</source>
+        <translation>書き出し</translation>
+    </message>
+    <message>
+        <source>Really
+bad</source>
+        <translation>本当に
+不良</translation>
+    </message>
+    <message>
+        <source>Was
+good</source>
+        <translation>実は
+良品</translation>
+    </message>
+    <message>
+        <source>Not
+sure</source>
+        <translation>不明</translation>
+    </message>
+    <message>
+        <source>Take
+back</source>
+        <translation>取り消し</translation>
+    </message>
+    <message>
+        <source>Nothing is left to review here</source>
+        <translation>確認するものはありません</translation>
+    </message>
+    <message>
+        <source>Of {of} good parts {count} were called NG: {interval}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This station keeps no record</source>
+        <translation>この検査装置は記録を残しません</translation>
+    </message>
+    <message>
+        <source>Reading the record</source>
+        <translation>記録を読んでいます</translation>
+    </message>
+    <message>
+        <source>Reading the picture</source>
+        <translation>画像を読んでいます</translation>
+    </message>
+    <message>
+        <source>NG</source>
+        <translation>NG</translation>
+    </message>
+    <message>
+        <source>NO VERDICT</source>
+        <translation>判定不能</translation>
+    </message>
+    <message>
+        <source>Close calls</source>
+        <translation>きわどい判定</translation>
+    </message>
+    <message>
+        <source>The record</source>
+        <translation>記録</translation>
+    </message>
+</context>
+<context>
+    <name>ScannedSheet</name>
+    <message>
+        <source>Score</source>
+        <translation>スコア</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>しきい値</translation>
+    </message>
+    <message>
+        <source>Places</source>
+        <translation>異常箇所</translation>
+    </message>
+    <message>
+        <source>Bundle</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>Why</source>
+        <translation>理由</translation>
+    </message>
+    <message>
+        <source>In the scan</source>
+        <translation>検査のとき</translation>
+    </message>
+    <message>
+        <source>{then}; the picture is another one now</source>
+        <translation>{then}。画像は今は別のものです</translation>
+    </message>
+</context>
+<context>
     <name>ScoreBar</name>
     <message>
         <source>Score {score}</source>
@@ -352,10 +1506,578 @@
     </message>
 </context>
 <context>
+    <name>ScorePlot</name>
+    <message>
+        <source>no band</source>
+        <translation>帯なし</translation>
+    </message>
+    <message>
+        <source>not marked</source>
+        <translation>未確認</translation>
+    </message>
+    <message>
+        <source>marked good</source>
+        <translation>良品と確認</translation>
+    </message>
+    <message>
+        <source>marked bad</source>
+        <translation>不良と確認</translation>
+    </message>
+    <message>
+        <source>golden samples</source>
+        <translation>標準サンプル</translation>
+    </message>
+</context>
+<context>
+    <name>Settings</name>
+    <message>
+        <source>Product</source>
+        <translation>品種</translation>
+    </message>
+    <message>
+        <source>Bundle</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>Region</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Masks</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Number required</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Exposure</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Gain</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>White balance</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Picture width</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Picture height</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pictures a second</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Trigger</source>
+        <translation>トリガー</translation>
+    </message>
+    <message>
+        <source>Every</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Waits for a picture</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Counts at</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Counts when still for</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Reject outputs</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>GOOD pictures kept</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Other pictures kept</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Disk kept free</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pictures at most</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Share of GOOD kept</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Every picture</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>On demand</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Timer</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Part present</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>camera&apos;s own</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>off</source>
+        <translation>オフ</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>yes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>no</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>whole picture</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{width} x {height} px at {left}, {top}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the camera cannot</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>camera: {value}</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>SomeSheet</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>OK</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>on</source>
+        <translation>オン</translation>
+    </message>
+    <message>
+        <source>off</source>
+        <translation>オフ</translation>
+    </message>
+</context>
+<context>
+    <name>StationBridge</name>
+    <message>
+        <source>The station is set up anew.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The settings are being changed on the Recipe page.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>StoredFacts</name>
+    <message>
+        <source>Time</source>
+        <translation>時刻</translation>
+    </message>
+    <message>
+        <source>Serial</source>
+        <translation>番号</translation>
+    </message>
+    <message>
+        <source>Why</source>
+        <translation>理由</translation>
+    </message>
+    <message>
+        <source>Marked</source>
+        <translation>確認</translation>
+    </message>
+</context>
+<context>
+    <name>StoredPartSheet</name>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
+    </message>
+    <message>
+        <source>Really
+bad</source>
+        <translation>本当に
+不良</translation>
+    </message>
+    <message>
+        <source>Was
+good</source>
+        <translation>実は
+良品</translation>
+    </message>
+    <message>
+        <source>Not
+sure</source>
+        <translation>不明</translation>
+    </message>
+    <message>
+        <source>Reading the picture</source>
+        <translation>画像を読んでいます</translation>
+    </message>
+</context>
+<context>
+    <name>StoredPicture</name>
+    <message>
+        <source>The picture {problem}</source>
+        <translation>画像: {problem}</translation>
+    </message>
+    <message>
+        <source>No picture of this part was kept</source>
+        <translation>このワークの画像は残っていません</translation>
+    </message>
+</context>
+<context>
+    <name>SwapPanel</name>
+    <message>
+        <source>Swap it in</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Save
+to a folder</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>Teach</name>
+    <message>
+        <source>Collect</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Teach</source>
+        <translation>学習</translation>
+    </message>
+    <message>
+        <source>Compare</source>
+        <translation>比較</translation>
+    </message>
+    <message>
+        <source>Swap</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Black picture: look at the light and the lens cap</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>White picture: less light or a shorter exposure</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Another picture size: set the camera back</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This very picture is in the set already</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The part has not moved: bring the next one</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Less to see than on the others: is the lens free?</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Blurred: look at focus, motion and the lens</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Other light than on the others</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Taken</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Sharp and well lit, but the active model says NG: take it only if it is good</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Sharp, lit as the others, a new part</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{count} parts: at least {fewest} are needed to teach anything</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{count} parts: too few for {asked} false rejects, which need {least}; now it would be {rate}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{count} parts: enough for {asked} false rejects by estimate; {full} make it sure</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{count} parts: enough for {asked} false rejects</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>about {number} s left</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>about {number} min left</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stopping; what was learnt is kept</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Preparing, {number} s so far</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Learning: {done} of {all} rounds</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Learnt; now the proof</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stopped. Teach goes on where it was, as long as the parts stay the same</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Done: {bundle}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Loading both models</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{done} of {all} parts</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There is no picture to compare on</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{same} of {count} parts keep their verdict, {changed} would change</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{count} pictures cannot be read</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>stopped before the end</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>recorded</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>taught</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>TeachPage</name>
+    <message>
+        <source>Last picture, {time}</source>
+        <translation>最後の画像 {time}</translation>
+    </message>
+    <message>
+        <source>Take it all the same?</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>It is good</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Leave it out</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Take part {number} out of the set?</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Its picture is deleted. The record of the part stays.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Take it out</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Keep it</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Copy the set to</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Copy here</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{bundle} has to pass its self-test; then it judges the parts. {result}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Judge with the taught model?</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Swap it in</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Leave as it is</source>
+        <translation>このままにする</translation>
+    </message>
+    <message>
+        <source>Save the taught model in</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Save here</source>
+        <translation>ここに保存</translation>
+    </message>
+    <message>
+        <source>Saved as {path}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The set stays as it is while it is taught</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Waiting for a part</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The trainer is not installed here ({what} is missing). Copy the set to where it is, and bring the bundle back to the Models page.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Copying: {done} of {all} parts</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{bundle}: taught with {count} parts for {rate} false rejects; surely below {bound}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There are {count} parts in the set now</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{count} of {all} parts are in {folder}, each read back and the same</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{bundle} judges the parts.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{new} comes in the place of {old}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This station runs one bundle from a file, without a model store: nothing can be swapped here. Save the taught model to a folder and start the station with it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Self-test, then the swap</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{bundle} is active; the station judges with it.</source>
+        <translation>{bundle} を使用中。このモデルで判定しています。</translation>
+    </message>
+    <message>
+        <source>{bundle} is the active bundle already.</source>
+        <translation>{bundle} はすでに使用中です。</translation>
+    </message>
+    <message>
+        <source>{bundle} is active; the station takes it at its next start.</source>
+        <translation>{bundle} を使用します。次の起動から判定します。</translation>
+    </message>
+</context>
+<context>
+    <name>TeachPanel</name>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Teach</source>
+        <translation>学習</translation>
+    </message>
+    <message>
+        <source>False rejects
+{rate}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stop copying</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Copy
+to a stick</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>ThumbnailStrip</name>
     <message>
         <source>The last NG parts will be here</source>
         <translation>直近の NG がここに並びます</translation>
+    </message>
+</context>
+<context>
+    <name>Told</name>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
     </message>
 </context>
 <context>
@@ -367,6 +2089,76 @@
     <message>
         <source>last {number}</source>
         <translation>直近 {number}</translation>
+    </message>
+</context>
+<context>
+    <name>Tuning</name>
+    <message>
+        <source>unknown</source>
+        <translation>不明</translation>
+    </message>
+    <message>
+        <source>{count} of {of} ({low} to {high} %)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>no band</source>
+        <translation>帯なし</translation>
+    </message>
+    <message>
+        <source>Golden samples judged otherwise: {count}</source>
+        <translation>判定が変わる標準サンプル: {count}</translation>
+    </message>
+</context>
+<context>
+    <name>TuningPage</name>
+    <message>
+        <source>Apply</source>
+        <translation>適用</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Bundle&apos;s own</source>
+        <translation>モデルの値</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>しきい値</translation>
+    </message>
+    <message>
+        <source>Uncertain from</source>
+        <translation>疑わしい下限</translation>
+    </message>
+    <message>
+        <source>This station keeps no record: there are no scores to show, and nothing can be changed.</source>
+        <translation>記録がないため、スコアの表示も変更もできません。</translation>
+    </message>
+    <message>
+        <source>Reading the record …</source>
+        <translation>記録を読んでいます…</translation>
+    </message>
+    <message>
+        <source>No part of this bundle is in the record yet.</source>
+        <translation>このモデルの記録はまだありません。</translation>
+    </message>
+    <message>
+        <source>The limits of this station cannot be changed here.</source>
+        <translation>この検査装置の限界値はここでは変更できません。</translation>
+    </message>
+    <message>
+        <source>The limits are being applied …</source>
+        <translation>限界値を適用しています…</translation>
+    </message>
+    <message>
+        <source>No part is judged: {why}</source>
+        <translation>判定していません: {why}</translation>
+    </message>
+    <message>
+        <source>The moved limits are for bundle {old}. Bundle {new} judges by its own threshold.</source>
+        <translation>変更した限界値は {old} 用です。{new} は自身のしきい値で判定します。</translation>
     </message>
 </context>
 <context>
@@ -561,6 +2353,34 @@
     <message>
         <source>at the bottom right</source>
         <translation>右下</translation>
+    </message>
+    <message>
+        <source>{low} to {high} %</source>
+        <translation>{low}～{high} %</translation>
+    </message>
+    <message>
+        <source>{count} places, the strongest {peak}</source>
+        <translation>{count} か所、最大 {peak}</translation>
+    </message>
+    <message>
+        <source>really bad</source>
+        <translation>本当に不良</translation>
+    </message>
+    <message>
+        <source>was good</source>
+        <translation>実は良品</translation>
+    </message>
+    <message>
+        <source>not sure</source>
+        <translation>不明</translation>
+    </message>
+    <message>
+        <source>score between the two limits</source>
+        <translation>スコアが二つの限界値の間です</translation>
+    </message>
+    <message>
+        <source>limits cannot be read</source>
+        <translation>限界値が読めません</translation>
     </message>
 </context>
 <context>
