@@ -83,7 +83,7 @@
     <name>AreaTools</name>
     <message>
         <source>Done</source>
-        <translation type="unfinished"></translation>
+        <translation>完了</translation>
     </message>
     <message>
         <source>Undo</source>
@@ -91,53 +91,53 @@
     </message>
     <message>
         <source>Add mask</source>
-        <translation type="unfinished"></translation>
+        <translation>マスク追加</translation>
     </message>
     <message>
         <source>Remove mask</source>
-        <translation type="unfinished"></translation>
+        <translation>マスク削除</translation>
     </message>
     <message>
         <source>Whole picture</source>
-        <translation type="unfinished"></translation>
+        <translation>画像全体</translation>
     </message>
     <message>
         <source>Close mask</source>
-        <translation type="unfinished"></translation>
+        <translation>マスクを閉じる</translation>
     </message>
     <message>
         <source>Draw mask</source>
-        <translation type="unfinished"></translation>
+        <translation>マスクを描く</translation>
     </message>
 </context>
 <context>
     <name>AreaView</name>
     <message>
         <source>No picture yet: start the line, or trigger a part.</source>
-        <translation type="unfinished"></translation>
+        <translation>まだ画像がありません。ラインを開始するか、ワークをトリガーしてください。</translation>
     </message>
 </context>
 <context>
     <name>AskingPage</name>
     <message>
         <source>There is no model store with products: models_dir in station.toml.</source>
-        <translation type="unfinished"></translation>
+        <translation>製品のモデル保管庫がありません（station.toml の models_dir）。</translation>
     </message>
     <message>
         <source>active one of the store</source>
-        <translation type="unfinished"></translation>
+        <translation>保管庫の使用中モデル</translation>
     </message>
     <message>
         <source>Bundles of the store are activated on the Models page.</source>
-        <translation type="unfinished"></translation>
+        <translation>保管庫のモデルは「モデル」画面で切り替えます。</translation>
     </message>
     <message>
         <source>Who is told of every verdict. Other addresses are written into station.toml.</source>
-        <translation type="unfinished"></translation>
+        <translation>判定の通知先。ほかの宛先は station.toml に書きます。</translation>
     </message>
     <message>
         <source>Camera</source>
-        <translation type="unfinished"></translation>
+        <translation>カメラ</translation>
     </message>
 </context>
 <context>
@@ -298,26 +298,26 @@
     <name>BusySheet</name>
     <message>
         <source>{seconds} s</source>
-        <translation type="unfinished"></translation>
+        <translation>{seconds} 秒</translation>
     </message>
 </context>
 <context>
     <name>ChangeoverPage</name>
     <message>
         <source>This station runs without a file of settings, so it has one product alone.</source>
-        <translation type="unfinished"></translation>
+        <translation>設定ファイルなしで動いているため、製品は一つだけです。</translation>
     </message>
     <message>
         <source>Looking which recipes there are</source>
-        <translation type="unfinished"></translation>
+        <translation>レシピを調べています</translation>
     </message>
     <message>
         <source>No recipe is kept yet. An engineer keeps one on the Recipe page.</source>
-        <translation type="unfinished"></translation>
+        <translation>保存されたレシピがありません。技術者が「レシピ」画面で保存します。</translation>
     </message>
     <message>
         <source>runs now</source>
-        <translation type="unfinished"></translation>
+        <translation>使用中</translation>
     </message>
     <message>
         <source>cannot be used</source>
@@ -325,19 +325,19 @@
     </message>
     <message>
         <source>Touch the product that comes next. The line stops after the part in hand and goes on.</source>
-        <translation type="unfinished"></translation>
+        <translation>次の製品に触れてください。今のワークの後に一度止まり、続きます。</translation>
     </message>
     <message>
         <source>This recipe cannot be used</source>
-        <translation type="unfinished"></translation>
+        <translation>このレシピは使えません</translation>
     </message>
     <message>
         <source>Changing over to {product}</source>
-        <translation type="unfinished"></translation>
+        <translation>{product} へ段取り替え中</translation>
     </message>
     <message>
         <source>The product was not changed</source>
-        <translation type="unfinished"></translation>
+        <translation>製品は変わりませんでした</translation>
     </message>
 </context>
 <context>
@@ -358,7 +358,7 @@
     <name>CollectPanel</name>
     <message>
         <source>Take this part</source>
-        <translation type="unfinished"></translation>
+        <translation>このワークを採用</translation>
     </message>
     <message>
         <source>on</source>
@@ -370,7 +370,7 @@
     </message>
     <message>
         <source>The parts taken last will be here</source>
-        <translation type="unfinished"></translation>
+        <translation>最近採用したワークがここに並びます</translation>
     </message>
 </context>
 <context>
@@ -385,27 +385,27 @@
     </message>
     <message>
         <source>Not compared yet</source>
-        <translation type="unfinished"></translation>
+        <translation>まだ比較していません</translation>
     </message>
     <message>
         <source>The parts that would change will be here</source>
-        <translation type="unfinished"></translation>
+        <translation>判定が変わるワークがここに並びます</translation>
     </message>
     <message>
         <source>No part would change</source>
-        <translation type="unfinished"></translation>
+        <translation>判定が変わるワークはありません</translation>
     </message>
     <message>
         <source>recorded</source>
-        <translation type="unfinished"></translation>
+        <translation>記録</translation>
     </message>
     <message>
         <source>taught</source>
-        <translation type="unfinished"></translation>
+        <translation>学習用</translation>
     </message>
     <message>
         <source>Parts whose picture the record has kept, which are mostly not GOOD ones, and the parts taught.</source>
-        <translation type="unfinished"></translation>
+        <translation>画像が記録に残るワーク（多くは良品以外）と、学習用のワーク。</translation>
     </message>
 </context>
 <context>
@@ -435,11 +435,11 @@
     <name>CountBar</name>
     <message>
         <source>promise from</source>
-        <translation type="unfinished"></translation>
+        <translation>保証は</translation>
     </message>
     <message>
         <source>sure from</source>
-        <translation type="unfinished"></translation>
+        <translation>確実は</translation>
     </message>
 </context>
 <context>
@@ -671,7 +671,8 @@
     <message>
         <source>Export
 CSV</source>
-        <translation type="unfinished"></translation>
+        <translation>CSV
+出力</translation>
     </message>
     <message>
         <source>Time</source>
@@ -1072,7 +1073,7 @@ yield {share}</source>
     </message>
     <message>
         <source>from {least} to {most} {unit}</source>
-        <translation type="unfinished"></translation>
+        <translation>{least} ～ {most} {unit}</translation>
     </message>
 </context>
 <context>
@@ -1107,7 +1108,7 @@ yield {share}</source>
     </message>
     <message>
         <source>Changeover</source>
-        <translation type="unfinished"></translation>
+        <translation>段取り替え</translation>
     </message>
 </context>
 <context>
@@ -1225,51 +1226,51 @@ yield {share}</source>
     <name>ProductTab</name>
     <message>
         <source>active one of the store</source>
-        <translation type="unfinished"></translation>
+        <translation>保管庫の使用中モデル</translation>
     </message>
     <message>
         <source>Keep as recipe</source>
-        <translation type="unfinished"></translation>
+        <translation>レシピに保存</translation>
     </message>
     <message>
         <source>for the changeover</source>
-        <translation type="unfinished"></translation>
+        <translation>段取り替え用</translation>
     </message>
     <message>
         <source>Settings before</source>
-        <translation type="unfinished"></translation>
+        <translation>前の設定</translation>
     </message>
     <message>
         <source>take them again</source>
-        <translation type="unfinished"></translation>
+        <translation>元に戻す</translation>
     </message>
     <message>
         <source>Challenge</source>
-        <translation type="unfinished"></translation>
+        <translation>チャレンジ</translation>
     </message>
     <message>
         <source>golden samples, now</source>
-        <translation type="unfinished"></translation>
+        <translation>基準サンプルを今すぐ</translation>
     </message>
     <message>
         <source>running</source>
-        <translation type="unfinished"></translation>
+        <translation>実行中</translation>
     </message>
     <message>
         <source>never yet</source>
-        <translation type="unfinished"></translation>
+        <translation>未実施</translation>
     </message>
     <message>
         <source>PASSED</source>
-        <translation type="unfinished"></translation>
+        <translation>合格</translation>
     </message>
     <message>
         <source>FAILED</source>
-        <translation type="unfinished"></translation>
+        <translation>不合格</translation>
     </message>
     <message>
         <source>Last challenge</source>
-        <translation type="unfinished"></translation>
+        <translation>前回のチャレンジ</translation>
     </message>
 </context>
 <context>
@@ -1287,12 +1288,13 @@ yield {share}</source>
     <name>RecipePage</name>
     <message>
         <source>The product was changed over meanwhile; changes that were not applied are gone.</source>
-        <translation type="unfinished"></translation>
+        <translation>その間に段取り替えがあり、未適用の変更は失われました。</translation>
     </message>
     <message>
         <source>Camera
 {name}</source>
-        <translation type="unfinished"></translation>
+        <translation>カメラ
+{name}</translation>
     </message>
     <message>
         <source>Last picture, {time}</source>
@@ -1300,43 +1302,43 @@ yield {share}</source>
     </message>
     <message>
         <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
-        <translation type="unfinished"></translation>
+        <translation>設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
     </message>
     <message>
         <source>Reading the settings</source>
-        <translation type="unfinished"></translation>
+        <translation>設定を読み込み中</translation>
     </message>
     <message>
         <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
-        <translation type="unfinished"></translation>
+        <translation>マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
     </message>
     <message>
         <source>Changes not applied yet: {count}</source>
-        <translation type="unfinished"></translation>
+        <translation>未適用の変更: {count}</translation>
     </message>
     <message>
         <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
-        <translation type="unfinished"></translation>
+        <translation>角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
     </message>
     <message>
         <source>Region: {region}. Masks: {count}.</source>
-        <translation type="unfinished"></translation>
+        <translation>検査領域: {region}、マスク: {count}</translation>
     </message>
     <message>
         <source>Applying the changes</source>
-        <translation type="unfinished"></translation>
+        <translation>変更を適用中</translation>
     </message>
     <message>
         <source>Taking the settings before</source>
-        <translation type="unfinished"></translation>
+        <translation>前の設定に戻しています</translation>
     </message>
     <message>
         <source>Apply these changes?</source>
-        <translation type="unfinished"></translation>
+        <translation>この変更を適用しますか？</translation>
     </message>
     <message>
         <source>The line stops after the part in hand, and goes on with the new settings.</source>
-        <translation type="unfinished"></translation>
+        <translation>今のワークの後に一度止まり、新しい設定で続きます。</translation>
     </message>
     <message>
         <source>Apply</source>
@@ -1344,31 +1346,31 @@ yield {share}</source>
     </message>
     <message>
         <source>Go on editing</source>
-        <translation type="unfinished"></translation>
+        <translation>編集を続ける</translation>
     </message>
     <message>
         <source>Nothing was changed</source>
-        <translation type="unfinished"></translation>
+        <translation>変更はありません</translation>
     </message>
     <message>
         <source>The operator can change over to it: {path}</source>
-        <translation type="unfinished"></translation>
+        <translation>作業者が段取り替えで選べます: {path}</translation>
     </message>
     <message>
         <source>The recipe is kept</source>
-        <translation type="unfinished"></translation>
+        <translation>レシピを保存しました</translation>
     </message>
     <message>
         <source>The challenge has FAILED</source>
-        <translation type="unfinished"></translation>
+        <translation>チャレンジ不合格</translation>
     </message>
     <message>
         <source>The challenge could not be run</source>
-        <translation type="unfinished"></translation>
+        <translation>チャレンジを実行できません</translation>
     </message>
     <message>
         <source>Discard</source>
-        <translation type="unfinished"></translation>
+        <translation>破棄</translation>
     </message>
     <message>
         <source>Product</source>
@@ -1376,11 +1378,11 @@ yield {share}</source>
     </message>
     <message>
         <source>Camera</source>
-        <translation type="unfinished"></translation>
+        <translation>カメラ</translation>
     </message>
     <message>
         <source>Region</source>
-        <translation type="unfinished"></translation>
+        <translation>検査領域</translation>
     </message>
     <message>
         <source>Trigger</source>
@@ -1388,7 +1390,7 @@ yield {share}</source>
     </message>
     <message>
         <source>Outputs</source>
-        <translation type="unfinished"></translation>
+        <translation>出力</translation>
     </message>
 </context>
 <context>
@@ -1432,7 +1434,7 @@ back</source>
     </message>
     <message>
         <source>Of {of} good parts {count} were called NG: {interval}</source>
-        <translation type="unfinished"></translation>
+        <translation>良品 {of} 個のうち {count} 個が NG 判定: {interval}</translation>
     </message>
     <message>
         <source>This station keeps no record</source>
@@ -1540,39 +1542,39 @@ back</source>
     </message>
     <message>
         <source>Region</source>
-        <translation type="unfinished"></translation>
+        <translation>検査領域</translation>
     </message>
     <message>
         <source>Masks</source>
-        <translation type="unfinished"></translation>
+        <translation>マスク</translation>
     </message>
     <message>
         <source>Number required</source>
-        <translation type="unfinished"></translation>
+        <translation>番号必須</translation>
     </message>
     <message>
         <source>Exposure</source>
-        <translation type="unfinished"></translation>
+        <translation>露光時間</translation>
     </message>
     <message>
         <source>Gain</source>
-        <translation type="unfinished"></translation>
+        <translation>ゲイン</translation>
     </message>
     <message>
         <source>White balance</source>
-        <translation type="unfinished"></translation>
+        <translation>ホワイトバランス</translation>
     </message>
     <message>
         <source>Picture width</source>
-        <translation type="unfinished"></translation>
+        <translation>画像の幅</translation>
     </message>
     <message>
         <source>Picture height</source>
-        <translation type="unfinished"></translation>
+        <translation>画像の高さ</translation>
     </message>
     <message>
         <source>Pictures a second</source>
-        <translation type="unfinished"></translation>
+        <translation>毎秒の画像数</translation>
     </message>
     <message>
         <source>Trigger</source>
@@ -1580,63 +1582,63 @@ back</source>
     </message>
     <message>
         <source>Every</source>
-        <translation type="unfinished"></translation>
+        <translation>間隔</translation>
     </message>
     <message>
         <source>Waits for a picture</source>
-        <translation type="unfinished"></translation>
+        <translation>画像待ち時間</translation>
     </message>
     <message>
         <source>Counts at</source>
-        <translation type="unfinished"></translation>
+        <translation>判定位置</translation>
     </message>
     <message>
         <source>Counts when still for</source>
-        <translation type="unfinished"></translation>
+        <translation>静止判定時間</translation>
     </message>
     <message>
         <source>Reject outputs</source>
-        <translation type="unfinished"></translation>
+        <translation>排出出力</translation>
     </message>
     <message>
         <source>GOOD pictures kept</source>
-        <translation type="unfinished"></translation>
+        <translation>良品画像の保存</translation>
     </message>
     <message>
         <source>Other pictures kept</source>
-        <translation type="unfinished"></translation>
+        <translation>その他の画像の保存</translation>
     </message>
     <message>
         <source>Disk kept free</source>
-        <translation type="unfinished"></translation>
+        <translation>空き容量の確保</translation>
     </message>
     <message>
         <source>Pictures at most</source>
-        <translation type="unfinished"></translation>
+        <translation>画像の上限</translation>
     </message>
     <message>
         <source>Share of GOOD kept</source>
-        <translation type="unfinished"></translation>
+        <translation>良品の保存割合</translation>
     </message>
     <message>
         <source>Every picture</source>
-        <translation type="unfinished"></translation>
+        <translation>全画像</translation>
     </message>
     <message>
         <source>On demand</source>
-        <translation type="unfinished"></translation>
+        <translation>要求時</translation>
     </message>
     <message>
         <source>Timer</source>
-        <translation type="unfinished"></translation>
+        <translation>タイマー</translation>
     </message>
     <message>
         <source>Part present</source>
-        <translation type="unfinished"></translation>
+        <translation>ワーク検知</translation>
     </message>
     <message>
         <source>camera&apos;s own</source>
-        <translation type="unfinished"></translation>
+        <translation>カメラ任せ</translation>
     </message>
     <message>
         <source>off</source>
@@ -1644,31 +1646,31 @@ back</source>
     </message>
     <message>
         <source>none</source>
-        <translation type="unfinished"></translation>
+        <translation>なし</translation>
     </message>
     <message>
         <source>yes</source>
-        <translation type="unfinished"></translation>
+        <translation>はい</translation>
     </message>
     <message>
         <source>no</source>
-        <translation type="unfinished"></translation>
+        <translation>いいえ</translation>
     </message>
     <message>
         <source>whole picture</source>
-        <translation type="unfinished"></translation>
+        <translation>画像全体</translation>
     </message>
     <message>
         <source>{width} x {height} px at {left}, {top}</source>
-        <translation type="unfinished"></translation>
+        <translation>{width} x {height} px（{left}, {top}）</translation>
     </message>
     <message>
         <source>the camera cannot</source>
-        <translation type="unfinished"></translation>
+        <translation>カメラが非対応</translation>
     </message>
     <message>
         <source>camera: {value}</source>
-        <translation type="unfinished"></translation>
+        <translation>カメラ: {value}</translation>
     </message>
 </context>
 <context>
@@ -1679,7 +1681,7 @@ back</source>
     </message>
     <message>
         <source>OK</source>
-        <translation type="unfinished"></translation>
+        <translation>OK</translation>
     </message>
     <message>
         <source>on</source>
@@ -1694,11 +1696,11 @@ back</source>
     <name>StationBridge</name>
     <message>
         <source>The station is set up anew.</source>
-        <translation type="unfinished"></translation>
+        <translation>検査機を再設定しています。</translation>
     </message>
     <message>
         <source>The settings are being changed on the Recipe page.</source>
-        <translation type="unfinished"></translation>
+        <translation>「レシピ」画面で設定を変更中です。</translation>
     </message>
 </context>
 <context>
@@ -1763,19 +1765,20 @@ sure</source>
     <name>SwapPanel</name>
     <message>
         <source>Swap it in</source>
-        <translation type="unfinished"></translation>
+        <translation>切り替える</translation>
     </message>
     <message>
         <source>Save
 to a folder</source>
-        <translation type="unfinished"></translation>
+        <translation>フォルダに
+保存</translation>
     </message>
 </context>
 <context>
     <name>Teach</name>
     <message>
         <source>Collect</source>
-        <translation type="unfinished"></translation>
+        <translation>収集</translation>
     </message>
     <message>
         <source>Teach</source>
@@ -1787,131 +1790,131 @@ to a folder</source>
     </message>
     <message>
         <source>Swap</source>
-        <translation type="unfinished"></translation>
+        <translation>切り替え</translation>
     </message>
     <message>
         <source>Black picture: look at the light and the lens cap</source>
-        <translation type="unfinished"></translation>
+        <translation>真っ黒です。照明とレンズキャップを確認してください</translation>
     </message>
     <message>
         <source>White picture: less light or a shorter exposure</source>
-        <translation type="unfinished"></translation>
+        <translation>真っ白です。光量か露光時間を下げてください</translation>
     </message>
     <message>
         <source>Another picture size: set the camera back</source>
-        <translation type="unfinished"></translation>
+        <translation>画像サイズが違います。カメラの設定を戻してください</translation>
     </message>
     <message>
         <source>This very picture is in the set already</source>
-        <translation type="unfinished"></translation>
+        <translation>同じ画像がすでにあります</translation>
     </message>
     <message>
         <source>The part has not moved: bring the next one</source>
-        <translation type="unfinished"></translation>
+        <translation>ワークが動いていません。次のワークを置いてください</translation>
     </message>
     <message>
         <source>Less to see than on the others: is the lens free?</source>
-        <translation type="unfinished"></translation>
+        <translation>ほかより写りが少ないです。レンズは塞がれていませんか</translation>
     </message>
     <message>
         <source>Blurred: look at focus, motion and the lens</source>
-        <translation type="unfinished"></translation>
+        <translation>ぼけています。ピント、動き、レンズを確認してください</translation>
     </message>
     <message>
         <source>Other light than on the others</source>
-        <translation type="unfinished"></translation>
+        <translation>ほかと明るさが違います</translation>
     </message>
     <message>
         <source>Taken</source>
-        <translation type="unfinished"></translation>
+        <translation>採用しました</translation>
     </message>
     <message>
         <source>Sharp and well lit, but the active model says NG: take it only if it is good</source>
-        <translation type="unfinished"></translation>
+        <translation>写りは良好ですが使用中モデルは NG です。良品の場合だけ採用してください</translation>
     </message>
     <message>
         <source>Sharp, lit as the others, a new part</source>
-        <translation type="unfinished"></translation>
+        <translation>鮮明で明るさも同じ、新しいワークです</translation>
     </message>
     <message>
         <source>{count} parts: at least {fewest} are needed to teach anything</source>
-        <translation type="unfinished"></translation>
+        <translation>{count} 個: 学習には最低 {fewest} 個必要です</translation>
     </message>
     <message>
         <source>{count} parts: too few for {asked} false rejects, which need {least}; now it would be {rate}</source>
-        <translation type="unfinished"></translation>
+        <translation>{count} 個: 過検出 {asked} には {least} 個必要です（今は {rate}）</translation>
     </message>
     <message>
         <source>{count} parts: enough for {asked} false rejects by estimate; {full} make it sure</source>
-        <translation type="unfinished"></translation>
+        <translation>{count} 個: 推定で過検出 {asked} に足ります（{full} 個で確実）</translation>
     </message>
     <message>
         <source>{count} parts: enough for {asked} false rejects</source>
-        <translation type="unfinished"></translation>
+        <translation>{count} 個: 過検出 {asked} に足ります</translation>
     </message>
     <message>
         <source>about {number} s left</source>
-        <translation type="unfinished"></translation>
+        <translation>残り約 {number} 秒</translation>
     </message>
     <message>
         <source>about {number} min left</source>
-        <translation type="unfinished"></translation>
+        <translation>残り約 {number} 分</translation>
     </message>
     <message>
         <source>Stopping; what was learnt is kept</source>
-        <translation type="unfinished"></translation>
+        <translation>停止中。学習した分は残ります</translation>
     </message>
     <message>
         <source>Preparing, {number} s so far</source>
-        <translation type="unfinished"></translation>
+        <translation>準備中（{number} 秒経過）</translation>
     </message>
     <message>
         <source>Learning: {done} of {all} rounds</source>
-        <translation type="unfinished"></translation>
+        <translation>学習中: {done} / {all} 回</translation>
     </message>
     <message>
         <source>Learnt; now the proof</source>
-        <translation type="unfinished"></translation>
+        <translation>学習完了、検証中</translation>
     </message>
     <message>
         <source>Stopped. Teach goes on where it was, as long as the parts stay the same</source>
-        <translation type="unfinished"></translation>
+        <translation>停止しました。ワークが同じなら続きから再開します</translation>
     </message>
     <message>
         <source>Done: {bundle}</source>
-        <translation type="unfinished"></translation>
+        <translation>完了: {bundle}</translation>
     </message>
     <message>
         <source>Loading both models</source>
-        <translation type="unfinished"></translation>
+        <translation>両モデルを読み込み中</translation>
     </message>
     <message>
         <source>{done} of {all} parts</source>
-        <translation type="unfinished"></translation>
+        <translation>{done} / {all} 個</translation>
     </message>
     <message>
         <source>There is no picture to compare on</source>
-        <translation type="unfinished"></translation>
+        <translation>比較する画像がありません</translation>
     </message>
     <message>
         <source>{same} of {count} parts keep their verdict, {changed} would change</source>
-        <translation type="unfinished"></translation>
+        <translation>{count} 個中 {same} 個は同じ判定、{changed} 個が変わります</translation>
     </message>
     <message>
         <source>{count} pictures cannot be read</source>
-        <translation type="unfinished"></translation>
+        <translation>{count} 枚が読めません</translation>
     </message>
     <message>
         <source>stopped before the end</source>
-        <translation type="unfinished"></translation>
+        <translation>途中で停止</translation>
     </message>
     <message>
         <source>recorded</source>
-        <translation type="unfinished"></translation>
+        <translation>記録</translation>
     </message>
     <message>
         <source>taught</source>
-        <translation type="unfinished"></translation>
+        <translation>学習用</translation>
     </message>
 </context>
 <context>
@@ -1922,51 +1925,51 @@ to a folder</source>
     </message>
     <message>
         <source>Take it all the same?</source>
-        <translation type="unfinished"></translation>
+        <translation>それでも採用しますか？</translation>
     </message>
     <message>
         <source>It is good</source>
-        <translation type="unfinished"></translation>
+        <translation>良品です</translation>
     </message>
     <message>
         <source>Leave it out</source>
-        <translation type="unfinished"></translation>
+        <translation>採用しない</translation>
     </message>
     <message>
         <source>Take part {number} out of the set?</source>
-        <translation type="unfinished"></translation>
+        <translation>{number} 番を外しますか？</translation>
     </message>
     <message>
         <source>Its picture is deleted. The record of the part stays.</source>
-        <translation type="unfinished"></translation>
+        <translation>画像は削除されます。ワークの記録は残ります。</translation>
     </message>
     <message>
         <source>Take it out</source>
-        <translation type="unfinished"></translation>
+        <translation>外す</translation>
     </message>
     <message>
         <source>Keep it</source>
-        <translation type="unfinished"></translation>
+        <translation>残す</translation>
     </message>
     <message>
         <source>Copy the set to</source>
-        <translation type="unfinished"></translation>
+        <translation>コピー先</translation>
     </message>
     <message>
         <source>Copy here</source>
-        <translation type="unfinished"></translation>
+        <translation>ここへコピー</translation>
     </message>
     <message>
         <source>{bundle} has to pass its self-test; then it judges the parts. {result}</source>
-        <translation type="unfinished"></translation>
+        <translation>{bundle} は自己診断に合格すると判定に使われます。{result}</translation>
     </message>
     <message>
         <source>Judge with the taught model?</source>
-        <translation type="unfinished"></translation>
+        <translation>学習したモデルで判定しますか？</translation>
     </message>
     <message>
         <source>Swap it in</source>
-        <translation type="unfinished"></translation>
+        <translation>切り替える</translation>
     </message>
     <message>
         <source>Leave as it is</source>
@@ -1974,7 +1977,7 @@ to a folder</source>
     </message>
     <message>
         <source>Save the taught model in</source>
-        <translation type="unfinished"></translation>
+        <translation>学習したモデルの保存先</translation>
     </message>
     <message>
         <source>Save here</source>
@@ -1982,51 +1985,51 @@ to a folder</source>
     </message>
     <message>
         <source>Saved as {path}</source>
-        <translation type="unfinished"></translation>
+        <translation>保存しました: {path}</translation>
     </message>
     <message>
         <source>The set stays as it is while it is taught</source>
-        <translation type="unfinished"></translation>
+        <translation>学習中は変更できません</translation>
     </message>
     <message>
         <source>Waiting for a part</source>
-        <translation type="unfinished"></translation>
+        <translation>ワーク待ち</translation>
     </message>
     <message>
         <source>The trainer is not installed here ({what} is missing). Copy the set to where it is, and bring the bundle back to the Models page.</source>
-        <translation type="unfinished"></translation>
+        <translation>この機械に学習ソフトがありません（{what} なし）。学習機へコピーし、できたモデルを「モデル」画面に入れてください。</translation>
     </message>
     <message>
         <source>Copying: {done} of {all} parts</source>
-        <translation type="unfinished"></translation>
+        <translation>コピー中: {done} / {all} 個</translation>
     </message>
     <message>
         <source>{bundle}: taught with {count} parts for {rate} false rejects; surely below {bound}</source>
-        <translation type="unfinished"></translation>
+        <translation>{bundle}: {count} 個で学習、過検出 {rate}（確実に {bound} 未満）</translation>
     </message>
     <message>
         <source>There are {count} parts in the set now</source>
-        <translation type="unfinished"></translation>
+        <translation>現在 {count} 個あります</translation>
     </message>
     <message>
         <source>{count} of {all} parts are in {folder}, each read back and the same</source>
-        <translation type="unfinished"></translation>
+        <translation>{all} 個中 {count} 個を {folder} にコピーし照合しました</translation>
     </message>
     <message>
         <source>{bundle} judges the parts.</source>
-        <translation type="unfinished"></translation>
+        <translation>{bundle} が判定します。</translation>
     </message>
     <message>
         <source>{new} comes in the place of {old}.</source>
-        <translation type="unfinished"></translation>
+        <translation>{old} に替わり {new} を使います。</translation>
     </message>
     <message>
         <source>This station runs one bundle from a file, without a model store: nothing can be swapped here. Save the taught model to a folder and start the station with it.</source>
-        <translation type="unfinished"></translation>
+        <translation>モデル保管庫なしで一つのモデルを使っているため切り替えできません。学習したモデルをフォルダに保存し、それで起動してください。</translation>
     </message>
     <message>
         <source>Self-test, then the swap</source>
-        <translation type="unfinished"></translation>
+        <translation>自己診断の後に切り替え</translation>
     </message>
     <message>
         <source>{bundle} is active; the station judges with it.</source>
@@ -2054,16 +2057,18 @@ to a folder</source>
     <message>
         <source>False rejects
 {rate}</source>
-        <translation type="unfinished"></translation>
+        <translation>過検出
+{rate}</translation>
     </message>
     <message>
         <source>Stop copying</source>
-        <translation type="unfinished"></translation>
+        <translation>コピー中止</translation>
     </message>
     <message>
         <source>Copy
 to a stick</source>
-        <translation type="unfinished"></translation>
+        <translation>USBへ
+コピー</translation>
     </message>
 </context>
 <context>
@@ -2099,7 +2104,7 @@ to a stick</source>
     </message>
     <message>
         <source>{count} of {of} ({low} to {high} %)</source>
-        <translation type="unfinished"></translation>
+        <translation>{of} 中 {count}（{low}～{high} %）</translation>
     </message>
     <message>
         <source>no band</source>
