@@ -449,7 +449,9 @@ class TeachPage(Page):
             panel.progress.show_text(fit_text(state, work.elapsed_s), share, bool(state.error))
         texts = []
         if (found := work.candidate) is not None:
-            text = self.tr("{bundle}: taught with {count} parts for {rate} false rejects; surely below {bound}")
+            text = self.tr(
+                "{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)"
+            )
             rate, bound = percent(found.rate), percent(found.bound)
             texts.append(text.format(bundle=found.bundle_id, count=found.n_good, rate=rate, bound=bound))
             if found.n_good != count and not state.running:
