@@ -2004,10 +2004,6 @@ to a folder</source>
         <translation>コピー中: {done} / {all} 個</translation>
     </message>
     <message>
-        <source>{bundle}: taught with {count} parts for {rate} false rejects; surely below {bound}</source>
-        <translation>{bundle}: {count} 個で学習、過検出 {rate}（確実に {bound} 未満）</translation>
-    </message>
-    <message>
         <source>There are {count} parts in the set now</source>
         <translation>現在 {count} 個あります</translation>
     </message>
@@ -2042,6 +2038,10 @@ to a folder</source>
     <message>
         <source>{bundle} is active; the station takes it at its next start.</source>
         <translation>{bundle} を使用します。次の起動から判定します。</translation>
+    </message>
+    <message>
+        <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
