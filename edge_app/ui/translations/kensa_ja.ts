@@ -2041,7 +2041,7 @@ to a folder</source>
     </message>
     <message>
         <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
-        <translation type="unfinished"></translation>
+        <translation>{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
     </message>
 </context>
 <context>
