@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,16 +12,16 @@ from pathlib import Path
 from PyQt5.QtCore import QEventLoop, QTimer
 
 from edge_app.bundle import read_bundle
-from edge_app.cameras import open_source
 from edge_app.domain import Verdict
-from edge_app.records import Records
 from edge_app.roles import Roles
-from edge_app.slot import FixedSlot
+from edge_app.run import StationBuilder
 from edge_app.states import PartResult
-from edge_app.station import Station
+from edge_app.store import ModelStore
+from edge_app.tally import Tally
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.languages import Languages
 from edge_app.ui.theme import Themes
+from edge_app.watchdog import Watchdog
 
 _SOURCE = "synthetic:?seed=7&interval_ms=20"
 _TIMEOUT_MS = 120_000
@@ -61,33 +63,54 @@ def sample(bundle: Path, parts: int) -> Iterator[Sample]:
     Raises:
         KensaError: the bundle cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="kensa-") as folder:
-        records, slot = Records(Path(folder), keep_good_share=1.0), FixedSlot(read_bundle(bundle))
-        bridge = StationBridge(
-            lambda publish: Station(
-                open_source=lambda: open_source(_SOURCE),
-                slot=slot,
-                records=records,
-                publish=publish,
-                max_parts=parts,
-            ),
-            languages=Languages(),
-            themes=Themes(),
-        )
-        try:
-            made, loop = Sample(bridge, Roles(Path(folder) / "roles.json")), QEventLoop()
-            bridge.status_changed.connect(lambda status: loop.quit() if status.counters.parts >= parts else None)
-            bridge.start()
-            QTimer.singleShot(_TIMEOUT_MS, loop.quit)
-            loop.exec_()
-            settle(200)
-            yield made
-        finally:
-            bridge.close()
-            slot.close()
-            records.close()
-            if bridge.languages is not None:
-                bridge.languages.close()
+    with tempfile.TemporaryDirectory(prefix="kensa-") as name, _state_in(Path(name)):
+        arguments = _arguments(Path(name), bundle, parts)
+        builder = StationBuilder(arguments, Tally(), Watchdog())
+        with contextlib.closing(builder):
+            bridge = StationBridge(builder.stations, languages=Languages(), themes=Themes(), recipes=builder.recipes)
+            try:
+                made, loop = Sample(bridge, Roles(Path(name) / "roles.json")), QEventLoop()
+                bridge.status_changed.connect(lambda status: loop.quit() if status.counters.parts >= parts else None)
+                bridge.start()
+                QTimer.singleShot(_TIMEOUT_MS, loop.quit)
+                loop.exec_()
+                settle(200)
+                yield made
+            finally:
+                bridge.close()
+                if bridge.languages is not None:
+                    bridge.languages.close()
+
+
+def _arguments(folder: Path, bundle: Path, parts: int) -> argparse.Namespace:
+    """A station of this bundle in a model store, with a recipe kept for it."""
+    content = read_bundle(bundle)
+    product = content.manifest.product
+    store = ModelStore(folder / "models", product)
+    store.activate(store.stage(bundle).bundle_id)
+    config = folder / "station.toml"
+    config.write_text(
+        f'product = "{product}"\nmodels_dir = "models"\nsource = "{_SOURCE}"\nrecords_dir = "records"\n'
+        "keep_good_share = 1.0\nworkers = 1\n"
+    )
+    (folder / "recipes").mkdir()
+    (folder / "recipes" / f"{product}.toml").write_text(f'product = "{product}"\n')
+    return argparse.Namespace(
+        config=config, parts=parts, source=None, bundle=None, records=None, control=None, headless=False
+    )
+
+
+@contextlib.contextmanager
+def _state_in(folder: Path) -> Iterator[None]:
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(folder / "state")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_STATE_HOME"]
+        else:
+            os.environ["XDG_STATE_HOME"] = before
 
 
 def settle(time_ms: int) -> None:

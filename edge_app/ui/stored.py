@@ -238,7 +238,7 @@ def why_of(part: StoredPart) -> str:
         reason = "" if part.reason is None else words.reason_text(part.reason)
         return ": ".join(text for text in (reason, part.detail) if text)
     if part.verdict is Verdict.NG and part.regions:
-        text = translate("Words", "{count} places, the strongest {peak}")
+        text = translate("Words", "places: {count}, the strongest {peak}")
         return text.format(count=len(part.regions), peak=words.figure(part.regions[0].peak))
     return ""
 

@@ -94,7 +94,8 @@ class CollectPanel(StepPanel):
         """Take the texts of the present language."""
         self.take.setText(self.tr("Take this part"))
         state = self.tr("on") if self.auto.isChecked() else self.tr("off")
-        self.auto.setText(f"{self.tr('Take every good-looking part')}: {state}")
+        name = self.tr("Take every good-looking part")
+        self.auto.setText(f"{name}: {state}")
         self.taken.empty_text = self.tr("The parts taken last will be here")
 
     def apply_metrics(self, m: theme.Metrics) -> None:

@@ -2364,7 +2364,7 @@ to a stick</source>
         <translation>{low}～{high} %</translation>
     </message>
     <message>
-        <source>{count} places, the strongest {peak}</source>
+        <source>places: {count}, the strongest {peak}</source>
         <translation>{count} か所、最大 {peak}</translation>
     </message>
     <message>
