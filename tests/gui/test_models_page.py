@@ -130,7 +130,7 @@ def test_activate_the_station_takes_it_and_roll_back(qtbot, screen, page, store,
     assert (store.active_id(), store.previous_id()) == (second.bundle_id, bundle.bundle_id)
     screen.line.feed(good)
     qtbot.waitUntil(lambda: ("Bundle", second.bundle_id) in screen.window.facts.facts)
-    assert screen.shown[-1].inspection.bundle_id == second.bundle_id
+    qtbot.waitUntil(lambda: screen.shown[-1].inspection.bundle_id == second.bundle_id)
     qtbot.waitUntil(lambda: page.products[0].active_id == second.bundle_id and page.back_button.isEnabled())
 
     touch(qtbot, page.back_button)

@@ -153,7 +153,7 @@ def test_ctrl_c_ends_a_fit_with_130_and_keeps_what_is_finished(
     pressing = threading.Thread(target=press)
     pressing.start()
     # dense_ae never stops early: its folds are far from done when the final model is.
-    words = ["fit-table", str(table), "--out", str(bundle), *FIT, "--detector", "dense_ae", "--epochs", "300"]
+    words = ["fit-table", str(table), "--out", str(bundle), *FIT, "--detector", "dense_ae", "--epochs", "3000"]
     try:
         code = main(words)
     finally:

@@ -16,7 +16,7 @@ from edge_app.domain import Area, Box, Frame, Verdict, utc_now
 from edge_app.errors import BundleError, DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
-from edge_app.records import Records
+from edge_app.records import JudgedPart, Records
 from edge_app.records_schema import open_to_read
 from edge_app.shadow import Comparison, Judged, Shadow, ShadowPart, compare, recorded_parts, taught_parts
 from edge_app.slot import FixedSlot, StoreSlot
@@ -59,10 +59,8 @@ def recorded(folder: Path, bundle: ModelBundle, count: int, share: float = 1.0) 
         for number in range(count):
             image_rgb = LINE.draw(number)[0]
             found = inspector.inspect(Frame(image_rgb, number, time.monotonic(), utc_now(), f"part {number}"))
-            records.append(
-                found, image_rgb, manifest=bundle.manifest, source="synthetic:", captured_monotonic_s=0.0,
-                decided_utc=datetime.now(UTC), latency_ms=1.0,
-            )  # fmt: skip
+            part = JudgedPart(found, image_rgb, bundle.manifest, "synthetic:", 0.0, datetime.now(UTC), 1.0)
+            records.append([part])
             verdicts[f"part {number}"] = found.verdict
     return verdicts
 

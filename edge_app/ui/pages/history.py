@@ -364,7 +364,8 @@ class HistoryPage(Page):
             button.setChecked(every is self.every)
         self.time_button.setText(f"{self.tr('Time')}\n{self._times()[self.span]}")
         self.verdict_button.setText(f"{self.tr('Verdict')}\n{self._verdicts(self.verdicts)}")
-        self.serial_button.setText(f"{self.tr('Serial')}\n{self.serial or self.tr('any')}")
+        name, given = self.tr("Serial"), self.serial or self.tr("any")
+        self.serial_button.setText(f"{name}\n{given}")
 
 
 def _text(moment_utc: datetime) -> str:

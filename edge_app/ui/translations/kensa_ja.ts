@@ -372,6 +372,10 @@
         <source>The parts taken last will be here</source>
         <translation>最近採用したワークがここに並びます</translation>
     </message>
+    <message>
+        <source>Take every good-looking part</source>
+        <translation>良さそうなワークを全て採用</translation>
+    </message>
 </context>
 <context>
     <name>ComparePanel</name>
@@ -666,7 +670,7 @@
     </message>
     <message>
         <source>Parts</source>
-        <translation>検査数</translation>
+        <translation>一覧</translation>
     </message>
     <message>
         <source>Export
@@ -774,6 +778,14 @@ yield {share}</source>
     </message>
     <message>
         <source>All</source>
+        <translation>すべて</translation>
+    </message>
+    <message>
+        <source>Serial</source>
+        <translation>番号</translation>
+    </message>
+    <message>
+        <source>any</source>
         <translation>すべて</translation>
     </message>
 </context>
