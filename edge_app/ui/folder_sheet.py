@@ -113,7 +113,8 @@ class FolderSheet(Sheet):
         self.path = path
         self.choose.setEnabled(False)
         self.out_button.setEnabled(False)
-        self.where.set_text(self.tr("Reading…") if path is None else f"{shown(path)}\n{self.tr('Reading…')}")
+        reading = self.tr("Reading…")
+        self.where.set_text(reading if path is None else f"{shown(path)}\n{reading}")
         last, roots = self._last, self._roots
 
         def read() -> tuple[Listing, set[Path]]:

@@ -437,7 +437,8 @@ class BatchPage(Page):
             return self.tr("Starting…"), 0.0
         text = self.tr("{done} of {pictures}").format(done=now.done, pictures=now.pictures)
         if now.phase is Phase.ENDING:
-            text = f"{text} · {self.tr('writing the report…')}"
+            writing = self.tr("writing the report…")
+            text = f"{text} · {writing}"
         elif now.left_s is not None:
             text = f"{text} · {time_left(now.left_s)}"
         return text, now.done / now.pictures

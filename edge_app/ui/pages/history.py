@@ -362,8 +362,9 @@ class HistoryPage(Page):
     def _show_choices(self) -> None:
         for every, button in self.choices.items():
             button.setChecked(every is self.every)
-        self.time_button.setText(f"{self.tr('Time')}\n{self._times()[self.span]}")
-        self.verdict_button.setText(f"{self.tr('Verdict')}\n{self._verdicts(self.verdicts)}")
+        time, verdict = self.tr("Time"), self.tr("Verdict")
+        self.time_button.setText(f"{time}\n{self._times()[self.span]}")
+        self.verdict_button.setText(f"{verdict}\n{self._verdicts(self.verdicts)}")
         name, given = self.tr("Serial"), self.serial or self.tr("any")
         self.serial_button.setText(f"{name}\n{given}")
 

@@ -148,7 +148,8 @@ class ModelsPage(Page):
         detail = self.tr("{bundle} has to pass its self-test; then it judges the parts.").format(bundle=card.bundle_id)
         older = swapping.is_older(card.bundle_id, product.active_id)
         if older:
-            detail = f"{self.tr('It is OLDER than the active one.')} {detail}"
+            older = self.tr("It is OLDER than the active one.")
+            detail = f"{older} {detail}"
         self._ask(
             self.tr("Judge with another bundle?"),
             detail,

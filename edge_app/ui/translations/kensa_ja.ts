@@ -274,6 +274,10 @@
         <source>{hours} h {minutes} min left</source>
         <translation>残り {hours} 時間 {minutes} 分</translation>
     </message>
+    <message>
+        <source>writing the report…</source>
+        <translation>報告書を作成中…</translation>
+    </message>
 </context>
 <context>
     <name>BundleList</name>
@@ -1049,6 +1053,10 @@ yield {share}</source>
     <message>
         <source>{count} bundles of {product} are installed; each has passed its self-test here.</source>
         <translation>{product} のモデルが {count} 個あり、すべて自己診断に合格しています。</translation>
+    </message>
+    <message>
+        <source>It is OLDER than the active one.</source>
+        <translation>使用中のものより古いモデルです。</translation>
     </message>
 </context>
 <context>
