@@ -13,11 +13,12 @@ TRANSLATIONS := $(patsubst %.ts,%.qm,$(wildcard edge_app/ui/translations/*.ts))
 # One more than this machine has cores, four at most: many tests wait for processes and cameras. The long files come first.
 TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -gt 3 ] && echo 4 || echo $$((n + 1)))
 
-.PHONY: help setup demo demo-model test check format bench bench-calibration translations screenshots clean
+.PHONY: help setup demo demo-model test test-long check format bench bench-calibration translations screenshots clean
 
 help:
 	@echo "make demo        watch the operator screen judge parts (without a display: offscreen, with screenshots)"
 	@echo "make test        checks and tests"
+	@echo "make test-long   the tests that train for minutes, which make test leaves out"
 	@echo "make setup       only build $(VENV)"
 	@echo "make check       lint, format, types, import walls"
 	@echo "make bench       the slow measurements; results in build/bench"
@@ -66,6 +67,10 @@ check: $(READY)
 
 test: check $(TRANSLATIONS)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+# What trains for minutes.
+test-long: $(READY) $(TRANSLATIONS)
+	$(BIN)/python -m pytest -m long -n 2
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -210,6 +210,7 @@ def test_after_a_restart_it_goes_on_with_the_count(qtbot, make_screen, bundle):
 
 
 @pytest.mark.skipif(bool(trainer_missing()), reason="the trainer is not installed")
+@pytest.mark.long
 @pytest.mark.timeout(420)
 def test_taught_stopped_gone_on_compared_and_swapped_while_the_line_judges(
     qtbot, make_screen, bundle, store, slot, records

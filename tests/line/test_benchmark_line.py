@@ -65,6 +65,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], deadline_s: float = 90)
         time.sleep(0.02)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_killed_and_begun_again_it_goes_on(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -149,7 +149,9 @@ def test_evaluate_and_scan_are_bit_equal(fitted: tuple[Figures, Path], data: Pat
     assert results.figures == fitted[0]
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in ("anogan", "vae") else name for name in LEARNERS]
+)
 def test_killed_while_training_it_goes_on_to_the_same_network(
     name: str, data: Path, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
 ) -> None:

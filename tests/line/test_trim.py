@@ -29,6 +29,7 @@ def contaminated(tmp_path: Path) -> Path:
     return data
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the ImageNet weights are not on this machine")
 def test_they_are_the_strangest_and_are_left_out_alone(contaminated: Path, tmp_path: Path) -> None:
