@@ -33,7 +33,7 @@ from edge_app.ui.theme import Themes
 
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
-DRAW_EVERY_MS = 40  # a person sees no more, and a fast line must not flood the GUI
+DRAW_EVERY_MS = 60  # nobody reads faster, and what the screen draws the models cannot have
 KEPT_SCORES = 300
 
 _RUNNING = (State.SINGLE_EXECUTION, State.CONTINUOUS_EXECUTION)

@@ -24,15 +24,19 @@ class Thumbnail(QAbstractButton):
         self.result: PartResult | None = None
         self.touched: PartResult | None = None  # the finger means this one, even when a newer moves into its place
         self.pressed.connect(self._remember)
-        self._image: QImage | None = None
+        self.image: QImage | None = None
         self._metrics = theme.Metrics(4.0, True)
 
-    def show_result(self, result: PartResult) -> None:
-        """Draw a part, with heatmap, so that the defect is found at a glance."""
+    def show_result(self, result: PartResult, drawn: QImage | None = None) -> None:
+        """Draw a part, with heatmap, so that the defect is found at a glance; or show it as it was drawn before."""
         if result is not self.result:
             self.result = result
             self.setAccessibleName(words.part_name(result))
-            self._redraw()
+            if drawn is None:
+                self._redraw()
+            else:
+                self.image = drawn
+                self.update()
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
@@ -48,7 +52,7 @@ class Thumbnail(QAbstractButton):
 
     def _redraw(self) -> None:
         room = self.size() - QSize(4, round(self._metrics.small * 1.4) + 4)
-        self._image = None if self.result is None else draw_part(self.result, room, heatmap=True)
+        self.image = None if self.result is None else draw_part(self.result, room, heatmap=True)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -59,9 +63,9 @@ class Thumbnail(QAbstractButton):
             painter.fillRect(self.rect(), QColor(theme.BUTTON_ON.ground if self.isDown() else theme.DARK))
             if self.result is None:
                 return
-            if self._image is not None:
-                left = room.left() + (room.width() - self._image.width()) // 2
-                painter.drawImage(left, room.top() + (room.height() - self._image.height()) // 2, self._image)
+            if self.image is not None:
+                left = room.left() + (room.width() - self.image.width()) // 2
+                painter.drawImage(left, room.top() + (room.height() - self.image.height()) // 2, self.image)
             caption = QRect(2, self.height() - foot - 1, self.width() - 4, foot)
             time = self.result.decided_utc.astimezone().strftime("%H:%M")
             text = f"{words.verdict_word(self.result.inspection.verdict)} {time}"
@@ -111,11 +115,13 @@ class ThumbnailStrip(QWidget):
     def _arrange(self) -> None:
         # Placed by hand: in a layout, those that do not fit would claim room before they can be hidden.
         side, step = self._metrics.main_touch, self._metrics.main_touch + self._metrics.gap
+        # All are of one size, and most only move on by one place.
+        drawn = {id(thumbnail.result): thumbnail.image for thumbnail in self.thumbnails}
         for index, thumbnail in enumerate(self.thumbnails):
             thumbnail.move(index * step, 0)
             thumbnail.setVisible(index < len(self.results) and index * step + side <= self.width())
             if index < len(self.results):
-                thumbnail.show_result(self.results[index])
+                thumbnail.show_result(self.results[index], drawn.get(id(self.results[index])))
         self.update()
 
     def _open(self) -> None:
