@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edge_app.domain import Reason, Verdict
 from edge_app.limits import Limits, is_good, is_ng, score_of
 from edge_app.manifest import Manifest
+from edge_app.marks import Share
 
 LAST_PARTS = 5000
 SHIFT_S = 8 * 3600.0
@@ -30,7 +31,6 @@ _PAUSE_S, _PAUSE_FACTOR = 300.0, 10.0
 # The axis goes on beyond the threshold, so many times the way to it from the lowest score; the last bin has the rest.
 _BEYOND = 1.2
 _MARGIN = 0.06
-_Z_95 = 1.959963984540054
 
 Scores = npt.NDArray[np.float64]
 Chosen = npt.NDArray[np.bool_]
@@ -43,23 +43,6 @@ class Estimate:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share that was seen: `count` of `of`, which is 1 or more."""
-
-    count: int
-    of: int
-
-    @property
-    def estimate(self) -> Estimate:
-        """The share, 0..1, with its interval (Wilson, J. Am. Stat. Assoc. 22, 1927)."""
-        share, z2 = self.count / self.of, _Z_95**2
-        middle = share + z2 / (2 * self.of)
-        reach = _Z_95 * math.sqrt(share * (1 - share) / self.of + z2 / (4 * self.of**2))
-        low, high = ((middle + side * reach) / (1 + z2 / self.of) for side in (-1, 1))
-        return Estimate(share, 0.0 if self.count == 0 else low, 1.0 if self.count == self.of else high)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,8 +182,9 @@ def what_if(parts: Parts, limits: Limits) -> WhatIf:
     rejects, pace = len(parts) - _count(good), parts.per_shift
     expected = None
     if pace is not None:
-        share = Share(rejects, len(parts)).estimate
-        expected = Estimate(share.value * pace, share.low * pace, share.high * pace)
+        share = Share(rejects, len(parts))
+        low, high = share.interval
+        expected = Estimate(share.value * pace, low * pace, high * pace)
     return WhatIf(
         good=_count(good),
         ng=_count(ng),

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QKeyEvent
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QWidget
 
 from edge_app.recipe_draft import Figure
 from edge_app.ui import theme
-from edge_app.ui.sheets import Sheet
+from edge_app.ui.sheets import Sheet, lay_out_keys
 from edge_app.ui.text import FitText, TouchButton
 
 _KEYS = ("1", "2", "3", "back", "4", "5", "6", "plus", "7", "8", "9", "minus", ".", "0", "none", "enter")
@@ -102,28 +102,6 @@ class NumberSheet(Sheet):
         self.keys["enter"].setEnabled(self._figure.read(self._typed) is not None)
 
     def _lay_out(self, window: QWidget, m: theme.Metrics) -> None:
-        card = QFrame()
-        card.setProperty("role", "card")
-        row = QHBoxLayout(card)
-        row.setContentsMargins(*[m.mm(4)] * 4)
-        row.setSpacing(m.mm(6))
-        left, keys = QVBoxLayout(), QGridLayout()
-        keys.setSpacing(m.gap)
-        room = window.height() - 2 * m.mm(5)
-        side = min(m.main_touch, max(m.touch, (room - 3 * m.gap) // 4))
-        for number, button in enumerate(self.keys.values()):
-            button.apply_metrics(m, side + m.mm(4), side)
-            keys.addWidget(button, *divmod(number, 4))
-        for label in (self.title, self.shown, self.hint):
-            label.apply_metrics(m)
-            label.setMinimumWidth(m.mm(44))
-            left.addWidget(label)
         self.title.setMinimumHeight(3 * m.large)
         self.hint.setMinimumHeight(3 * m.small)
-        self.cancel.apply_metrics(m, m.mm(30), m.touch)
-        left.addStretch(1)
-        left.addWidget(self.cancel)
-        row.addLayout(left)
-        row.addLayout(keys)
-        around = QVBoxLayout(self)
-        around.addWidget(card, 0, Qt.AlignCenter)
+        lay_out_keys(self, window, m, [self.title, self.shown, self.hint], self.cancel, [*self.keys.values()], 4)

@@ -70,6 +70,41 @@ class Sheet(QWidget):
             painter.fillRect(self.rect(), theme.VEIL)
 
 
+def lay_out_keys(
+    sheet: Sheet,
+    window: QWidget,
+    m: theme.Metrics,
+    labels: list[FitText],
+    cancel: TouchButton,
+    keys: list[TouchButton],
+    columns: int,
+) -> None:
+    """A keypad in the middle of a sheet: labels and the way out at the left, keys in four rows at the right."""
+    card = QFrame()
+    card.setProperty("role", "card")
+    row = QHBoxLayout(card)
+    row.setContentsMargins(*[m.mm(4)] * 4)
+    row.setSpacing(m.mm(6))
+    left, grid = QVBoxLayout(), QGridLayout()
+    grid.setSpacing(m.gap)
+    room = window.height() - 2 * m.mm(5)
+    side = min(m.main_touch, max(m.touch, (room - 3 * m.gap) // 4))
+    for number, button in enumerate(keys):
+        button.apply_metrics(m, side + m.mm(4), side)
+        grid.addWidget(button, *divmod(number, columns))
+    for label in labels:
+        label.apply_metrics(m)
+        label.setMinimumWidth(m.mm(44))
+        left.addWidget(label)
+    cancel.apply_metrics(m, m.mm(30), m.touch)
+    left.addStretch(1)
+    left.addWidget(cancel)
+    row.addLayout(left)
+    row.addLayout(grid)
+    around = QVBoxLayout(sheet)
+    around.addWidget(card, 0, Qt.AlignCenter)
+
+
 class PartSheet(Sheet):
     """One kept part, large: picture, heatmap on or off and how strong, the comparison with good parts, and why.
 

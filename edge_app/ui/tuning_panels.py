@@ -9,7 +9,8 @@ from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBox
 
 from edge_app.domain import Verdict
 from edge_app.limits import Limits
-from edge_app.tuning import Estimate, Share, WhatIf
+from edge_app.marks import Share
+from edge_app.tuning import Estimate, WhatIf
 from edge_app.ui import theme, words
 from edge_app.ui.keyboard import KeyboardSheet
 from edge_app.ui.sheets import Sheet
@@ -22,9 +23,9 @@ def share_text(share: Share | None) -> str:
     """A share in counts, with its interval; "unknown" without marks."""
     if share is None:
         return QCoreApplication.translate("Tuning", "unknown")
-    found = share.estimate
+    low, high = share.interval
     text = QCoreApplication.translate("Tuning", "{count} of {of} ({low} to {high} %)")
-    return text.format(count=share.count, of=share.of, low=f"{100 * found.low:.0f}", high=f"{100 * found.high:.0f}")
+    return text.format(count=share.count, of=share.of, low=f"{100 * low:.0f}", high=f"{100 * high:.0f}")
 
 
 def estimate_text(found: Estimate | None) -> str:

@@ -9,10 +9,10 @@ import pytest
 from edge_app.bundle import read_bundle
 from edge_app.domain import Inspection, Reason, Verdict, utc_now
 from edge_app.limits import Limits
+from edge_app.marks import Share
 from edge_app.records import JudgedPart, Records
 from edge_app.records_schema import open_to_read
 from edge_app.tuning import (
-    Share,
     golden_misjudged,
     golden_scores,
     histogram,
@@ -94,22 +94,12 @@ def test_overkill_and_escape_are_counted_from_marks():
     assert (doubt.overkill, doubt.escape) == (None, Share(0, 1))
 
 
-@pytest.mark.parametrize(
-    ("count", "of", "low", "high"),
-    # Newcombe, Statistics in Medicine 17 (1998) 857-872, table I, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_intervals_are_the_published_ones(count, of, low, high):
-    found = Share(count, of).estimate
-    assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
-
-
 def test_rejects_per_shift_follow_from_the_pace_and_have_an_interval():
     # One part in ten seconds makes 2,880 in eight hours; half of them are rejected.
     found = what_if(made(), OWN).rejects_per_shift
     assert found.value == pytest.approx(1440)
-    share = Share(4, 8).estimate
-    assert (found.low, found.high) == (pytest.approx(2880 * share.low), pytest.approx(2880 * share.high))
+    low, high = Share(4, 8).interval
+    assert (found.low, found.high) == (pytest.approx(2880 * low), pytest.approx(2880 * high))
 
 
 def test_a_pause_of_the_line_is_left_out_of_the_pace():
