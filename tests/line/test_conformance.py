@@ -150,7 +150,7 @@ def test_evaluate_and_scan_are_bit_equal(fitted: tuple[Figures, Path], data: Pat
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long) if name in ("anogan", "vae") else name for name in LEARNERS]
+    "name", [name if name in ("cae", "kensa") else pytest.param(name, marks=pytest.mark.long) for name in LEARNERS]
 )
 def test_killed_while_training_it_goes_on_to_the_same_network(
     name: str, data: Path, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
@@ -220,6 +220,7 @@ def test_all_refuse_the_same_bad_inputs_with_the_same_words(name: str, data: Pat
         assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.long
 def test_without_bad_parts_no_precision_is_taken_that_cannot_reach_the_threshold(data: Path, tmp_path: Path) -> None:
     options = replace(quick("vae", data / "train" / "good", tmp_path / "x.bundle"), map_weight=0.0)
     fit(options, lambda _: None, lambda *_: None)
