@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QKeyEvent
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from edge_app.ui import theme
 from edge_app.ui.sheets import Sheet
@@ -130,8 +130,7 @@ class KeyboardSheet(Sheet):
         self._on_done(self.text.strip())
 
     def _lay_out(self, window: QWidget, m: theme.Metrics) -> None:
-        card = QFrame()
-        card.setProperty("role", "card")
+        card = self.card_in_the_middle()
         column = QVBoxLayout(card)
         column.setContentsMargins(*[m.pad] * 4)
         column.setSpacing(m.gap)
@@ -146,6 +145,3 @@ class KeyboardSheet(Sheet):
         column.addLayout(row)
         self.keyboard.apply_metrics(m, window.width() - 4 * m.pad)
         column.addWidget(self.keyboard, 0, Qt.AlignHCenter)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(card, 0, Qt.AlignCenter)

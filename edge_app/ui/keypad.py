@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QKeyEvent
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from edge_app.ui import theme
 from edge_app.ui.sheets import Sheet
@@ -91,8 +91,7 @@ class KeypadSheet(Sheet):
             self.keys[name].setVisible(self.pages.currentIndex() == 1)
 
     def _lay_out(self, m: theme.Metrics) -> None:
-        card = QFrame()
-        card.setProperty("role", "card")
+        card = self.card_in_the_middle()
         column = QVBoxLayout(card)
         column.setContentsMargins(*[m.mm(2)] * 4)
         column.setSpacing(m.pad)
@@ -123,6 +122,3 @@ class KeypadSheet(Sheet):
             if name == "back":
                 below.addStretch(1)
         column.addLayout(below)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(card, 0, Qt.AlignCenter)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QFrame, QGridLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QGridLayout, QWidget
 
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
@@ -50,8 +49,7 @@ class Menu(Sheet):
             self._add("lock", self.tr("Lock"), roles.lock)
         self._add("close", self.tr("Close"), lambda: None)
 
-        card = QFrame()
-        card.setProperty("role", "card")
+        card = self.card_in_the_middle()
         grid = QGridLayout(card)
         grid.setContentsMargins(*[metrics.mm(4)] * 4)
         grid.setSpacing(metrics.gap)
@@ -62,8 +60,6 @@ class Menu(Sheet):
         for number, button in enumerate(self.buttons.values()):
             button.apply_metrics(metrics, width, height)
             grid.addWidget(button, *divmod(number, _COLUMNS))
-        around = QVBoxLayout(self)
-        around.addWidget(card, 0, Qt.AlignCenter)
 
     def _add(self, name: str, text: str, do: Callable[[], object]) -> None:
         button = TouchButton(text, role="large")

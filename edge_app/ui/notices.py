@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from PyQt5.QtCore import QRectF, Qt, QTimer
+from PyQt5.QtCore import QRectF, QTimer
 from PyQt5.QtGui import QColor, QPainter, QPaintEvent
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from edge_app.ui import theme
 from edge_app.ui.page import Page
@@ -33,15 +33,12 @@ class CardSheet(Sheet):
         self.title = FitText("large", bold=True)
         self.title.apply_metrics(metrics)
         self.title.set_text(title)
-        card = QFrame()
-        card.setProperty("role", "card")
+        card = self.card_in_the_middle()
         card.setFixedWidth(min(window.width() - 2 * metrics.gap, metrics.mm(130)))
         self.column = QVBoxLayout(card)
         self.column.setContentsMargins(*[metrics.mm(4)] * 4)
         self.column.setSpacing(metrics.mm(3))
         self.column.addWidget(self.title)
-        around = QVBoxLayout(self)
-        around.addWidget(card, 0, Qt.AlignCenter)
 
     def add_text(self, text: str, lines: int = 3) -> FitText:
         """A paragraph with room for so many lines."""

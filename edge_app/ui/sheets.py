@@ -38,6 +38,15 @@ class Sheet(QWidget):
         """Not closed yet, nor gone with its window: an answer still has something to be shown on."""
         return not (self._closed or sip.isdeleted(self))
 
+    def card_in_the_middle(self) -> QFrame:
+        """What the sheet shows, empty."""
+        card = QFrame()
+        card.setProperty("role", "card")
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(card, 0, Qt.AlignCenter)
+        return card
+
     def open(self) -> None:
         """Come to the front."""
         self.show()
@@ -80,8 +89,7 @@ def lay_out_keys(
     columns: int,
 ) -> None:
     """A keypad in the middle of a sheet: labels and the way out at the left, keys in four rows at the right."""
-    card = QFrame()
-    card.setProperty("role", "card")
+    card = sheet.card_in_the_middle()
     row = QHBoxLayout(card)
     row.setContentsMargins(*[m.mm(4)] * 4)
     row.setSpacing(m.mm(6))
@@ -101,8 +109,6 @@ def lay_out_keys(
     left.addWidget(cancel)
     row.addLayout(left)
     row.addLayout(grid)
-    around = QVBoxLayout(sheet)
-    around.addWidget(card, 0, Qt.AlignCenter)
 
 
 class PartSheet(Sheet):
@@ -270,8 +276,7 @@ class Question(Sheet):
         super().__init__(window)
         self.texts = [FitText("large", bold=True, wrap=True), FitText("body", wrap=True)]
         self.yes_button, self.no_button = TouchButton(yes, danger=True), TouchButton(no)
-        card = QFrame()
-        card.setProperty("role", "card")
+        card = self.card_in_the_middle()
         card.setFixedWidth(min(window.width() - 2 * metrics.gap, metrics.mm(120)))
         column = QVBoxLayout(card)
         column.setContentsMargins(*[metrics.mm(5)] * 4)
@@ -289,5 +294,3 @@ class Question(Sheet):
             buttons.addWidget(button)
         self.yes_button.clicked.connect(on_yes)
         column.addLayout(buttons)
-        around = QVBoxLayout(self)
-        around.addWidget(card, 0, Qt.AlignCenter)

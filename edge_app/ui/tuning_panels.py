@@ -303,8 +303,7 @@ class ApplySheet(Sheet):
             self.keyboard.close()
 
     def _lay_out(self, window: QWidget, m: theme.Metrics) -> None:
-        card = QFrame()
-        card.setProperty("role", "card")
+        card = self.card_in_the_middle()
         width = min(window.width() - 2 * m.pad, m.mm(165))
         card.setFixedWidth(width)
         column = QVBoxLayout(card)
@@ -337,6 +336,3 @@ class ApplySheet(Sheet):
             button.apply_metrics(m, m.mm(34), m.main_touch)
             buttons.addWidget(button)
         column.addLayout(buttons)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(card, 0, Qt.AlignCenter)
