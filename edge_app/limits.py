@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from edge_app.domain import Verdict
 from edge_app.errors import ConfigError
+from edge_app.files import sync_folder
 from edge_app.manifest import DisplayRange, Manifest, Thresholds
 
 SCHEMA = 1
@@ -252,8 +253,4 @@ class KeptLimits:
                 with suppress(OSError):
                     part.unlink()
                 raise
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edge_app.errors import RecordsError
+from edge_app.files import sync_folder
 from edge_app.marks import NEWEST_MARK
-from edge_app.record_pictures import PICTURES, sync_folder
+from edge_app.record_pictures import PICTURES
 
 _FOLDER_OF = {"good": ("train", "good"), "bad": ("test", "bad")}
 _PIECE = 200

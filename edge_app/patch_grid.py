@@ -6,6 +6,8 @@ quicker, in real ones: each place is averaged with its neighbours, and what was 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from edge_app.domain import Float32Array
@@ -67,6 +69,12 @@ def _averaged(values: Float32Array) -> Float32Array:
     sums = rows.copy()
     sums[:, 1:] += rows[:, :-1]
     sums[:, :-1] += rows[:, 1:]
-    down, across = (np.convolve(np.ones(length), np.ones(3), "same") for length in values.shape[:2])
-    sums *= (1 / np.outer(down, across)).astype(np.float32)[:, :, np.newaxis]
+    sums *= _shares(*values.shape[:2])
     return sums
+
+
+@functools.cache
+def _shares(height: int, width: int) -> Float32Array:
+    """One over how many of the 3 x 3 places there are, float32 (h, w, 1); the same for every part."""
+    down, across = (np.convolve(np.ones(length), np.ones(3), "same") for length in (height, width))
+    return (1 / np.outer(down, across)).astype(np.float32)[:, :, np.newaxis]

@@ -24,6 +24,7 @@ from typing import Any
 
 from edge_app.config import CameraConfig, StationConfig, check_config, parse_config, read_config
 from edge_app.errors import ConfigError
+from edge_app.files import sync_folder
 from edge_app.store import ModelStore
 from edge_app.toml_edit import Place, edited, value_at
 
@@ -338,11 +339,7 @@ def _replace(like: Path, path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(descriptor)
         os.replace(fresh, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         why = error.strerror or error
         raise ConfigError(f"{path}: cannot be written ({why}); check the disk and the rights") from error

@@ -16,7 +16,8 @@ from edge_app import retention
 from edge_app.audit import HEAD_FILE, AuditLog
 from edge_app.domain import utc_now
 from edge_app.errors import RecordsError
-from edge_app.record_pictures import PictureFolder, sync_folder
+from edge_app.files import sync_folder
+from edge_app.record_pictures import PictureFolder
 from edge_app.records_schema import DATABASE, LOCK, bring_up_to_date, version_of
 
 # A whole check reads the whole file; a longer record is checked where it is used.

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from edge_app.domain import Inspection, UInt8Array, Verdict
+from edge_app.files import sync_folder
 from edge_app.heatmap import encode_png, overlay
 from edge_app.judging import HEATMAP_MAX_SIDE_PX, shrunk
 from edge_app.manifest import DisplayRange
@@ -187,15 +188,6 @@ class PictureFolder:
             yield descriptor
         finally:
             os.close(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _stem(part_id: int, verdict: Verdict) -> str:

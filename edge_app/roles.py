@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import threading
 import time
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_app.errors import ConfigError
+from edge_app.files import write_whole
 
 LEAST_DIGITS, MOST_DIGITS = 4, 12
 AUTO_LOCK_S = 300.0
@@ -138,14 +138,8 @@ class Roles:
             self._touched_s = self._monotonic_s()
 
     def _write(self) -> None:
-        part = self._path.with_name(self._path.name + ".part")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(asdict(self._kept), file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, self._path)
+            write_whole(self._path, json.dumps(asdict(self._kept)).encode(), 0o600)
         except OSError as error:
             raise ConfigError(
                 f"{self._path}: the PIN cannot be kept ({error.strerror or error}); make room on the disk"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
+
+from edge_app.files import write_whole
 
 Language = Literal["en", "ja"]
 Theme = Literal["light", "dark"]
@@ -60,13 +61,7 @@ class ScreenSettings:
         """Keep another language, another theme, or both; None leaves it as it is."""
         given = {key: value for key, value in (("language", language), ("theme", theme)) if value is not None}
         self.look = replace(self.look, **given)  # type: ignore[arg-type]
-        part = self._path.with_name(self._path.name + ".part")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("w") as file:
-                json.dump(asdict(self.look), file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, self._path)
+            write_whole(self._path, json.dumps(asdict(self.look)).encode())
         except OSError as error:
             _log.warning("%s: cannot be kept (%s); make room on the disk", self._path, error.strerror or error)

@@ -26,6 +26,7 @@ from pathlib import Path
 from edge_app.bundle import MANIFEST, ModelBundle, read_bundle
 from edge_app.domain import utc_now
 from edge_app.errors import BundleError
+from edge_app.files import sync_folder
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
 
@@ -66,7 +67,7 @@ class ModelStore:
         if not self.folder.is_dir():
             with self._disk("the model store cannot be made"):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _sync(self.folder.parent)
+                sync_folder(self.folder.parent)
         with self.one_swap():
             self._sweep()
             if self._is_whole(bundle.bundle_id):
@@ -82,7 +83,7 @@ class ModelStore:
                         os.rename(target, staging / "damaged")
                     os.rename(unpacked, target)
                     try:
-                        _sync(self.folder)
+                        sync_folder(self.folder)
                     except OSError:
                         os.rename(target, unpacked)
                         raise
@@ -250,7 +251,7 @@ class ModelStore:
         before = self._linked(name)
         try:
             self._replace_link(name, bundle_id)
-            _sync(self.folder)
+            sync_folder(self.folder)
         except OSError:
             self._restore(name, before)  # what is not known to be on the disk has not happened
             raise
@@ -320,15 +321,7 @@ def _unpack(bundle: ModelBundle, folder: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     for path in folders:
-        _sync(path)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(path)
 
 
 def _who() -> str:

@@ -42,6 +42,7 @@ import numpy as np
 from edge_app.config import state_folder
 from edge_app.domain import Float32Array, Reason, UInt8Array
 from edge_app.errors import DataError
+from edge_app.files import sync_folder
 from edge_app.health import Health, health_of, without_content
 from edge_app.heatmap import encode_png
 from edge_app.pictures import read_picture
@@ -204,7 +205,7 @@ class TeachingSet:
         with self._guard:
             try:
                 self.path(name).unlink(missing_ok=True)
-                _sync(self.good)
+                sync_folder(self.good)
             except FileNotFoundError:
                 pass
             except OSError as error:
@@ -260,7 +261,7 @@ class TeachingSet:
         if not self.good.is_dir():
             self.good.mkdir(parents=True, exist_ok=True)
             for folder in (self.folder, *self.folder.parents[:1]):
-                _sync(folder)
+                sync_folder(folder)
         room = os.statvfs(self.good)
         if room.f_bavail * room.f_frsize < _LEAST_FREE_BYTES + len(data):
             raise OSError(28, "the disk is nearly full")
@@ -276,7 +277,7 @@ class TeachingSet:
             with contextlib.suppress(OSError):
                 half.unlink(missing_ok=True)
             raise
-        _sync(self.good)
+        sync_folder(self.good)
         self._note(name, len(data), part)
 
     def _note(self, name: str, size_bytes: int, part: _Part) -> None:
@@ -379,14 +380,6 @@ def _part_of(line: dict[str, Any]) -> _Part | None:
 def _number(name: str) -> int:
     stem = name.partition(".")[0]
     return int(stem) if stem.isdecimal() and len(stem) < 10 else 0
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _cannot(folder: Path, what: str, error: OSError) -> DataError:

@@ -18,9 +18,9 @@ from typing import IO
 from tqdm import tqdm
 
 from edge_app.errors import DataError
+from edge_app.files import write_whole
 from edge_app.results import escape
 from trainer.benchmark_plan import BenchmarkOptions, BenchmarkPlan, Cell, make_plan
-from trainer.files import write_whole
 
 CHILD = (sys.executable, "-m", "trainer.benchmark_cell")
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130

@@ -23,11 +23,11 @@ import numpy.typing as npt
 
 from edge_app.domain import AnomalyMap, Box, Inspection, Region, UInt8Array
 from edge_app.errors import DataError, KensaError
+from edge_app.files import write_whole
 from edge_app.heatmap import encode_png, overlay
 from edge_app.manifest import DisplayRange
 from edge_app.pictures import read_picture
 from trainer.data import open_data_set, read_mask
-from trainer.files import write_whole
 
 TILE_PX = 260
 TRUTH_RGB = (255, 70, 200)

@@ -42,12 +42,8 @@ class Defect(NamedTuple):
     def drawn_into(self, picture: UInt8Array) -> UInt8Array:
         """A copy of the picture, uint8 (H, W, 3), with it."""
         broken = picture.copy()
-        broken[self._inside] = self.pixels
+        broken[_inside(self.box)] = self.pixels
         return broken
-
-    @property
-    def _inside(self) -> tuple[slice, slice]:
-        return _inside(self.box)
 
 
 def draw_defect(picture: UInt8Array, others: Sequence[UInt8Array] | UInt8Array, kind: str, seed: int) -> UInt8Array:

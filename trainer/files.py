@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from edge_app.errors import DataError
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a whole file or none, its folder too where it is missing.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+from edge_app.files import write_whole
 
 
 def write_atomically(path: Path, data: bytes) -> None:

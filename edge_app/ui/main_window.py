@@ -160,15 +160,12 @@ class MainWindow(QWidget):
         # Only while there is somebody to keep: every event of the screen would come through here.
         if roles.is_engineer != self._watches:
             self._watches = roles.is_engineer
-            watch = QApplication.instance().installEventFilter if self._watches else self._unwatch
-            watch(self)
+            app = QApplication.instance()
+            (app.installEventFilter if self._watches else app.removeEventFilter)(self)
         if self._entry is not None and self._entry.engineer and not roles.is_engineer:
             if self.page.sheet is not None:
                 self.page.sheet.close()
             self.show_line()
-
-    def _unwatch(self, watcher: QObject) -> None:
-        QApplication.instance().removeEventFilter(watcher)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Any touch keeps the engineer at the station."""

@@ -24,6 +24,7 @@ from scipy import stats
 
 from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes, content_of, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
+from edge_app.files import write_whole
 from edge_app.inspector import Inspector
 from edge_app.manifest import PATCH_HEAD
 from edge_app.patches import HeadPlan, PatchHead, learn_heads
@@ -33,7 +34,6 @@ from tests.bench.cells import Cells, Given, table
 from trainer.calibrate import image_threshold
 from trainer.evaluate import share
 from trainer.figures import GOOD, LINE, NG
-from trainer.files import write_whole
 from trainer.normal import PATCH_FOLDS, CrossScores, choose_folds, scores_of
 
 DETECTORS = ("kensa", "linear_ae")

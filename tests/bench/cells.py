@@ -29,7 +29,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edge_app import __version__
-from trainer.files import write_whole
+from edge_app.files import write_whole
 
 Given = Mapping[str, Any]
 _POLL_S = 0.2
