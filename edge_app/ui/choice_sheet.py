@@ -1,19 +1,75 @@
-"""Sheets that ask for one of several, for some of several, for a yes to changes; and two that only tell."""
+"""Sheets with a card in the middle: they ask for one of several, for some, for a yes to changes, or only tell."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from PyQt5.QtCore import Qt, QTimer
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QScroller, QVBoxLayout, QWidget
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QScroller, QVBoxLayout, QWidget
 
 from edge_app.ui import theme
 from edge_app.ui.sheets import Sheet
 from edge_app.ui.text import FitText, TouchButton
 
+K = TypeVar("K")
 
-class ListSheet(Sheet):
+
+class CardSheet(Sheet):
+    """A card with a title, and what is put below it into `column`.
+
+    Args:
+        window: what to cover.
+        metrics: sizes of the screen.
+        title: above.
+        detail: one sentence below the title, "" for none.
+
+    Attributes:
+        title: its label.
+        detail: likewise.
+        inner_width: room on the card across, in pixels.
+    """
+
+    WIDEST_MM = 130.0
+
+    def __init__(self, window: QWidget, metrics: theme.Metrics, title: str, detail: str = "") -> None:
+        super().__init__(window)
+        m = self._metrics = metrics
+        self.title, self.detail = FitText("large", bold=True, wrap=True), FitText("body", wrap=True)
+        card = self.card_in_the_middle()
+        width = min(window.width() - 2 * m.gap, m.mm(self.WIDEST_MM))
+        card.setFixedWidth(width)
+        self.inner_width = width - 2 * m.mm(3) - 2  # the frame
+        card.setMaximumHeight(window.height() - 2 * m.gap)
+        self.column = QVBoxLayout(card)
+        self.column.setContentsMargins(*[m.mm(3)] * 4)
+        self.column.setSpacing(m.pad)
+        for label, text, size_px in ((self.title, title, m.large), (self.detail, detail, m.body)):
+            label.apply_metrics(m)
+            label.set_text(text)
+            label.setFixedHeight(round(2.7 * size_px))
+            self.column.addWidget(label)
+            label.setVisible(bool(text))  # not before: without a place it would be a window of its own
+
+    def add_buttons(self, *buttons: TouchButton) -> None:
+        """At the bottom; each closes the sheet, and does before that what it was connected to first."""
+        for button in buttons:
+            button.clicked.connect(self.close)
+        self.lay_out_buttons(*buttons)
+
+    def lay_out_buttons(self, *buttons: TouchButton) -> None:
+        """At the bottom, side by side."""
+        m = self._metrics
+        row = QHBoxLayout()
+        row.setSpacing(2 * m.gap)
+        row.setContentsMargins(0, m.gap - m.pad, 0, 0)
+        for button in buttons:
+            button.apply_metrics(m, m.mm(40), m.touch)
+            row.addWidget(button)
+        self.column.addLayout(row)
+
+
+class ListSheet(CardSheet):
     """A card with a title, a list that scrolls by finger or by two large arrows, and buttons below.
 
     Args:
@@ -23,33 +79,18 @@ class ListSheet(Sheet):
         detail: one sentence below the title, "" for none.
 
     Attributes:
-        labels: the texts.
         up: scrolls; there only where the list is longer than its room.
         down: likewise.
     """
 
+    WIDEST_MM = 150.0
+
     def __init__(self, window: QWidget, metrics: theme.Metrics, title: str, detail: str = "") -> None:
-        super().__init__(window)
-        m = self._metrics = metrics
-        self.labels = [FitText("large", bold=True, wrap=True), FitText("body", wrap=True)]
+        super().__init__(window, metrics, title, detail)
+        m = metrics
         self.up, self.down = TouchButton("\u25b2"), TouchButton("\u25bc")
-        card = QFrame()
-        card.setProperty("role", "card")
-        width = min(window.width() - 2 * m.gap, m.mm(150))
-        card.setFixedWidth(width)
         # Of a row in the list, with room for the arrows beside it.
-        self.row_width = width - 2 * m.mm(3) - m.touch - m.gap - 2
-        self._height = window.height() - 2 * m.gap
-        card.setMaximumHeight(self._height)
-        column = QVBoxLayout(card)
-        column.setContentsMargins(*[m.mm(3)] * 4)
-        column.setSpacing(m.pad)
-        for label, text in zip(self.labels, (title, detail), strict=True):
-            label.apply_metrics(m)
-            label.set_text(text)
-            label.setFixedHeight(round(2.7 * (m.body if label is self.labels[1] else m.large)))
-            label.setVisible(bool(text))
-            column.addWidget(label)
+        self.row_width = self.inner_width - m.touch - m.gap
         self._list = QWidget()
         self._list.setObjectName("list")
         self._rows = QVBoxLayout(self._list)
@@ -73,38 +114,29 @@ class ListSheet(Sheet):
         arrows.addStretch(1)
         middle.addWidget(self._area, 1)
         middle.addLayout(arrows)
-        column.addLayout(middle, 1)
-        self._buttons = QHBoxLayout()
-        self._buttons.setSpacing(2 * m.gap)
-        self._buttons.setContentsMargins(0, m.gap - m.pad, 0, 0)
-        column.addLayout(self._buttons)
-        around = QVBoxLayout(self)
-        around.addWidget(card, 0, Qt.AlignCenter)
+        self.column.addLayout(middle, 1)
 
     def add_row(self, row: QWidget) -> None:
         """One more in the list."""
         self._rows.addWidget(row)
-
-    def add_buttons(self, *buttons: TouchButton) -> None:
-        """Below the list; each closes the sheet, and does before that what it was connected to first."""
-        for button in buttons:
-            button.apply_metrics(self._metrics, self._metrics.mm(40), self._metrics.touch)
-            button.clicked.connect(self.close)
-            self._buttons.addWidget(button)
 
     def lay_out(self) -> None:
         """Take the height that the list needs, as far as there is room."""
         self._rows.addStretch(1)
         m = self._metrics
         wanted = self._list.sizeHint().height()
-        used = sum(label.height() + m.pad for label in self.labels if label.text())
-        room = self._height - used - m.touch - 2 * m.mm(3) - 2 * m.gap
+        used = sum(label.height() + m.pad for label in (self.title, self.detail) if label.text())
+        room = self.height() - 2 * m.gap - used - m.touch - 2 * m.mm(3) - 2 * m.gap
         self._area.setFixedHeight(max(1, min(wanted, room)))
         for arrow in (self.up, self.down):
             arrow.setVisible(wanted > room)
         if wanted <= room:
-            for button in self._list.findChildren(TouchButton):
-                button.setFixedWidth(self.row_width + m.touch + m.gap)
+            self.fit_rows(self.inner_width)
+
+    def fit_rows(self, width_px: int) -> None:
+        """Make what is touched in the list so wide."""
+        for button in self._list.findChildren(TouchButton):
+            button.setFixedWidth(width_px)
 
     def _scroll(self, way: int) -> None:
         bar = self._area.verticalScrollBar()
@@ -118,10 +150,11 @@ class ChoiceSheet(ListSheet):
         window: what to cover.
         metrics: sizes of the screen.
         title: above the list.
-        detail: one sentence below the title, "" for none.
         choices: pairs of a name and its text.
         chosen: the name of the present one.
         on_choice: called with the name.
+        detail: one sentence below the title, "" for none.
+        columns: so many side by side; more than one where the texts are short.
 
     Attributes:
         buttons: by name.
@@ -133,22 +166,34 @@ class ChoiceSheet(ListSheet):
         metrics: theme.Metrics,
         *,
         title: str,
-        detail: str,
-        choices: Sequence[tuple[str, str]],
-        chosen: str,
-        on_choice: Callable[[str], object],
+        choices: Sequence[tuple[K, str]],
+        chosen: K | None,
+        on_choice: Callable[[K], object],
+        detail: str = "",
+        columns: int = 1,
     ) -> None:
         super().__init__(window, metrics, title, detail)
-        self.buttons = {name: TouchButton(text, checkable=True) for name, text in choices}
-        for name, button in self.buttons.items():
+        self._columns = columns
+        self.buttons: dict[Any, TouchButton] = {name: TouchButton(text, checkable=True) for name, text in choices}
+        grid = QGridLayout()
+        grid.setSpacing(metrics.gap)
+        for number, (name, button) in enumerate(self.buttons.items()):
             button.setChecked(name == chosen)
-            button.apply_metrics(metrics, self.row_width, metrics.touch)
+            button.apply_metrics(metrics, metrics.touch, metrics.touch)
+            # The sheet first: what goes on may open another one.
             button.clicked.connect(self.close)
             button.clicked.connect(lambda _=False, name=name: on_choice(name))
-            self.add_row(button)
+            grid.addWidget(button, *divmod(number, columns))
+        self._rows.addLayout(grid)
+        self.fit_rows(self.row_width)
         self.cancel = TouchButton(self.tr("Cancel"))
         self.add_buttons(self.cancel)
         self.lay_out()
+
+    def fit_rows(self, width_px: int) -> None:
+        """Make the choices as wide as fit side by side."""
+        gap = self._metrics.gap
+        super().fit_rows((width_px + gap) // self._columns - gap)
 
 
 class SomeSheet(ListSheet):
@@ -235,11 +280,10 @@ class ChangesSheet(ListSheet):
             label.setFixedHeight(round(2.6 * metrics.body))
             self.add_row(label)
         self.no_button, self.yes_button = TouchButton(no), TouchButton(yes, role="large")
-        self.yes_button.clicked.connect(self.close)
+        for button in (self.no_button, self.yes_button):
+            button.clicked.connect(self.close)
         self.yes_button.clicked.connect(on_yes)
-        self.add_buttons(self.no_button)
-        self.yes_button.apply_metrics(metrics, metrics.mm(40), metrics.touch)
-        self._buttons.addWidget(self.yes_button)
+        self.lay_out_buttons(self.no_button, self.yes_button)
         self.lay_out()
 
 
@@ -264,39 +308,3 @@ class Told(ListSheet):
         self.add_buttons(self.close_button)
         self.lay_out()
 
-
-class BusySheet(Sheet):
-    """Says what is being done and for how long already; who opened it closes it.
-
-    Args:
-        window: what to cover.
-        metrics: sizes of the screen.
-        text: what is being done.
-    """
-
-    def __init__(self, window: QWidget, metrics: theme.Metrics, text: str) -> None:
-        super().__init__(window)
-        self._since_s = time.monotonic()
-        self.text, self._seconds = FitText("large", bold=True, wrap=True), FitText("body", align=int(Qt.AlignCenter))
-        card = QFrame()
-        card.setProperty("role", "card")
-        card.setFixedWidth(min(window.width() - 2 * metrics.gap, metrics.mm(110)))
-        column = QVBoxLayout(card)
-        column.setContentsMargins(*[metrics.mm(6)] * 4)
-        for label in (self.text, self._seconds):
-            label.apply_metrics(metrics)
-            column.addWidget(label)
-        self.text.set_text(text)
-        self.text.setFixedHeight(4 * metrics.large)
-        around = QVBoxLayout(self)
-        around.addWidget(card, 0, Qt.AlignCenter)
-        timer = QTimer(self, interval=250)
-        timer.timeout.connect(self._show)
-        timer.start()
-        self._show()
-
-    def keyPressEvent(self, event: object) -> None:
-        """Nothing closes it before it is done."""
-
-    def _show(self) -> None:
-        self._seconds.set_text(self.tr("{seconds} s").format(seconds=int(time.monotonic() - self._since_s)))

@@ -15,7 +15,8 @@ from edge_app.marked_export import Exported, count_marked, export_marked
 from edge_app.records_export import export_table, table_writer
 from edge_app.records_read import Filter, chunks, columns_of, count, span_of
 from edge_app.records_schema import open_to_read
-from edge_app.ui.notices import Choice, Job, Notice, run_with_progress
+from edge_app.ui.busy_sheets import Job, run_with_progress
+from edge_app.ui.choice_sheet import ChoiceSheet, Told
 from edge_app.ui.page import Page
 
 MOUNTS = Path("/proc/self/mounts")
@@ -53,7 +54,17 @@ def choose_place(page: Page, chosen: Callable[[Path], object]) -> None:
             return
         names = [QCoreApplication.translate("Export", "On this station"), *(path.name for path in found[1:])]
         title = QCoreApplication.translate("Export", "Where to?")
-        page.open_sheet(Choice(page.window(), page.metrics, title, names, lambda number: chosen(found[number])))
+        page.open_sheet(
+            ChoiceSheet(
+                page.window(),
+                page.metrics,
+                title=title,
+                choices=list(zip(found, names, strict=True)),
+                chosen=None,
+                on_choice=chosen,
+                columns=2,
+            )
+        )
 
     page.bridge.ask(lambda: places(records.folder), offer, lambda text: tell(page, text))
 
@@ -81,7 +92,7 @@ def export_training(page: Page, place: Path, product: str) -> None:
             text += "\n" + QCoreApplication.translate("Export", "Of {count} marked parts no picture was kept.").format(
                 count=found.lacking
             )
-        page.open_sheet(Notice(page.window(), page.metrics, QCoreApplication.translate("Export", "Exported"), text))
+        page.open_sheet(Told(page.window(), page.metrics, QCoreApplication.translate("Export", "Exported"), text))
 
     run_with_progress(
         page, QCoreApplication.translate("Export", "Copying marked pictures"), work, done, lambda text: tell(page, text)
@@ -118,7 +129,7 @@ def export_parts(page: Page, place: Path, wanted: Filter) -> None:
     def done(parts: int | None) -> None:
         if parts is not None:
             text = QCoreApplication.translate("Export", "{count} parts are in {out}.").format(count=parts, out=out)
-            page.open_sheet(Notice(page.window(), page.metrics, QCoreApplication.translate("Export", "Exported"), text))
+            page.open_sheet(Told(page.window(), page.metrics, QCoreApplication.translate("Export", "Exported"), text))
 
     run_with_progress(
         page, QCoreApplication.translate("Export", "Writing the table"), work, done, lambda text: tell(page, text)
@@ -127,7 +138,7 @@ def export_parts(page: Page, place: Path, wanted: Filter) -> None:
 
 def tell(page: Page, problem: str) -> None:
     """Say that it did not work."""
-    page.open_sheet(Notice(page.window(), page.metrics, QCoreApplication.translate("Export", "Not exported"), problem))
+    page.open_sheet(Told(page.window(), page.metrics, QCoreApplication.translate("Export", "Not exported"), problem))
 
 
 # Between two of them the other threads have their turn.

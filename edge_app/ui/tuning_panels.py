@@ -289,7 +289,8 @@ class ApplySheet(Sheet):
     def _keyboard_gone(self) -> None:
         self.keyboard = None
 
-    def _typed(self, reason: str) -> None:
+    def _typed(self, text: str) -> None:
+        reason = text.strip()
         self.reasons[-1].setText(reason)
         self._choose(self.reasons[-1], reason)
 

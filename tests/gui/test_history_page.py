@@ -14,9 +14,10 @@ from edge_app.history import Every
 from edge_app.marks import Mark
 from edge_app.records import Records
 from edge_app.ui import exporting
+from edge_app.ui.busy_sheets import Progress
 from edge_app.ui.charts import Chart
-from edge_app.ui.keypad import KeypadSheet
-from edge_app.ui.notices import Choice, Notice, Progress
+from edge_app.ui.choice_sheet import ChoiceSheet, Told
+from edge_app.ui.keyboard import BACK, PAGE, SHIFT, KeyboardSheet
 from edge_app.ui.pages.history import _SHOWN as HISTORY_SHOWN
 from edge_app.ui.pages.history import HistoryPage
 from edge_app.ui.stored_sheet import StoredPartSheet
@@ -139,8 +140,8 @@ def test_parts_are_searched_by_time_verdict_and_serial(qtbot, open_page, records
     assert page.message.text() == "2 parts"
 
     touch(qtbot, page.time_button)
-    assert isinstance(page.sheet, Choice)
-    assert [button.isChecked() for button in page.sheet.buttons] == [True, False, False, False]
+    assert isinstance(page.sheet, ChoiceSheet)
+    assert [button.isChecked() for button in page.sheet.buttons.values()] == [True, False, False, False]
     touch(qtbot, page.sheet.buttons[3])
     qtbot.waitUntil(lambda: ids(page) == [good, ng, old])
     assert page.time_button.text() == "Time\nAll"
@@ -154,15 +155,17 @@ def test_parts_are_searched_by_time_verdict_and_serial(qtbot, open_page, records
 
     touch(qtbot, page.serial_button)
     sheet = page.sheet
-    assert isinstance(sheet, KeypadSheet)
-    for key in ("page", "case", "A", "B", "page", "-", "7", "back", "enter"):
-        assert sheet.keys[key].isVisible(), key
-        touch(qtbot, sheet.keys[key])
+    assert isinstance(sheet, KeyboardSheet)
+    assert sheet.done.isEnabled(), "a filter may be taken away"
+    for key in (PAGE, SHIFT, "a", "b", "-", PAGE, "7", BACK):
+        assert sheet.keyboard.keys[key].isVisible(), key
+        touch(qtbot, sheet.keyboard.keys[key])
+    touch(qtbot, sheet.done)
     qtbot.waitUntil(lambda: ids(page) == [good])
     assert page.serial_button.text() == "Serial\nab-"
     touch(qtbot, page.serial_button)
     with qtbot.waitSignal(page.sheet.destroyed):
-        touch(qtbot, page.sheet.keys["cancel"])
+        touch(qtbot, page.sheet.cancel)
     assert page.serial == "ab-"
 
 
@@ -254,9 +257,9 @@ def test_the_parts_that_pass_become_a_table_with_their_marks(qtbot, open_page, r
     touch(qtbot, page.sheet.buttons[1])
     qtbot.waitUntil(lambda: ids(page) == [ng])
     touch(qtbot, page.export_button)
-    qtbot.waitUntil(lambda: isinstance(page.sheet, Notice))
+    qtbot.waitUntil(lambda: isinstance(page.sheet, Told))
     (out,) = (tmp_path / "exports").iterdir()
-    assert page.sheet.detail.text() == f"1 parts are in {out}."
+    assert page.sheet.text.text() == f"1 parts are in {out}."
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["part_id"], row["serial"], row["mark"]) for row in rows] == [(str(ng), "SN-1", "bad")]
@@ -273,7 +276,7 @@ def test_a_long_export_shows_how_far_it_is_and_can_be_stopped(qtbot, open_page, 
     touch(qtbot, page.export_button)
     qtbot.waitUntil(lambda: isinstance(page.sheet, Progress) and page.sheet.job.done > 0)
     sheet = page.sheet
-    qtbot.waitUntil(lambda: sheet.count.text().endswith("of 60000 parts"))
+    qtbot.waitUntil(lambda: sheet.strip.text.endswith("of 60000 parts"))
     with qtbot.waitSignal(sheet.destroyed, timeout=20_000):
         touch(qtbot, sheet.cancel)
     qtbot.wait(100)
@@ -314,8 +317,8 @@ def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, open_page, reco
     for ask in (page.ask_time, page.ask_verdict, page.ask_serial):
         ask()
         assert clipped(window) == []
-        if isinstance(page.sheet, KeypadSheet):
-            page.sheet.press("page")
+        if isinstance(page.sheet, KeyboardSheet):
+            touch(qtbot, page.sheet.keyboard.keys[PAGE])
             assert clipped(window) == []
         page.sheet.close()
 

@@ -21,8 +21,8 @@ from edge_app.retention import Limits
 from edge_app.reviewing import Queue, part_of
 from edge_app.roles import Roles
 from edge_app.ui import exporting, theme
+from edge_app.ui.choice_sheet import ChoiceSheet, Told
 from edge_app.ui.exporting import places
-from edge_app.ui.notices import Choice, Notice
 from edge_app.ui.pages import review
 from edge_app.ui.pages.review import ReviewPage
 from edge_app.ui.pin import PinSheet
@@ -262,8 +262,8 @@ def test_marks_that_cannot_be_written_are_told_and_the_part_stays(qtbot, open_pa
     shows(qtbot, page, ng)
     records._file.connection.close()  # as if the disk had gone
     touch(qtbot, page.marks[Mark.BAD])
-    qtbot.waitUntil(lambda: isinstance(page.sheet, Notice))
-    assert "cannot be written" in page.sheet.detail.text()
+    qtbot.waitUntil(lambda: isinstance(page.sheet, Told))
+    assert "cannot be written" in page.sheet.text.text()
     shows(qtbot, page, ng)
     assert not page.back.isEnabled()
 
@@ -351,10 +351,10 @@ def test_an_engineer_exports_marked_pictures_for_training(
     touch(qtbot, page.export_button)
     assert type(page.sheet) is PinSheet
     type_pin(qtbot, page.sheet)
-    qtbot.waitUntil(lambda: isinstance(page.sheet, Notice))
+    qtbot.waitUntil(lambda: isinstance(page.sheet, Told))
     assert page.sheet.title.text() == "Exported"
     (out,) = (tmp_path / "exports").iterdir()
-    assert f"1 good and 1 bad pictures of {other} are in {out}." in page.sheet.detail.text()
+    assert f"1 good and 1 bad pictures of {other} are in {out}." in page.sheet.text.text()
     (kept,) = (out / "train" / "good").iterdir()
     assert np.array_equal(read_picture(kept), pictures[Verdict.GOOD])
     assert len(list((out / "test" / "bad").iterdir())) == 1
@@ -369,9 +369,9 @@ def test_an_export_that_cannot_be_is_told(qtbot, open_page, records, filler, tmp
     page = open_page()
     qtbot.waitUntil(lambda: page._status is not None)
     touch(qtbot, page.export_button)
-    qtbot.waitUntil(lambda: isinstance(page.sheet, Notice))
+    qtbot.waitUntil(lambda: isinstance(page.sheet, Told))
     assert page.sheet.title.text() == "Not exported"
-    assert "choose another folder" in page.sheet.detail.text()
+    assert "choose another folder" in page.sheet.text.text()
 
 
 def test_what_is_plugged_in_is_offered(qtbot, open_page, records, filler, tmp_path, monkeypatch):
@@ -388,12 +388,12 @@ def test_what_is_plugged_in_is_offered(qtbot, open_page, records, filler, tmp_pa
     page = open_page()
     qtbot.waitUntil(lambda: page._status is not None)
     touch(qtbot, page.export_button)
-    qtbot.waitUntil(lambda: isinstance(page.sheet, Choice))
-    assert [button.text() for button in page.sheet.buttons] == ["On this station", "my stick"]
-    touch(qtbot, page.sheet.buttons[1])
-    qtbot.waitUntil(lambda: isinstance(page.sheet, Notice))
+    qtbot.waitUntil(lambda: isinstance(page.sheet, ChoiceSheet))
+    assert [button.text() for button in page.sheet.buttons.values()] == ["On this station", "my stick"]
+    touch(qtbot, page.sheet.buttons[stick])
+    qtbot.waitUntil(lambda: isinstance(page.sheet, Told))
     (out,) = stick.iterdir()
-    assert str(out) in page.sheet.detail.text()
+    assert str(out) in page.sheet.text.text()
 
 
 def test_the_figures_are_those_of_the_bundle_that_judged_the_part_in_sight(qtbot, open_page, records, filler):

@@ -11,7 +11,8 @@ from edge_app.recipes import Change, KeptRecipe
 from edge_app.states import StationStatus
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
-from edge_app.ui.choice_sheet import BusySheet, Told
+from edge_app.ui.busy_sheets import BusySheet
+from edge_app.ui.choice_sheet import Told
 from edge_app.ui.page import Page
 from edge_app.ui.text import FitText, TouchButton
 from edge_app.ui.tiles import Tile

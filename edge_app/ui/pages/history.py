@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -30,9 +31,9 @@ from edge_app.records_read import Filter
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.charts import PChartView, PlacesView, YieldChart
+from edge_app.ui.choice_sheet import ChoiceSheet
 from edge_app.ui.exporting import choose_place, export_parts
-from edge_app.ui.keypad import KeypadSheet
-from edge_app.ui.notices import Choice
+from edge_app.ui.keyboard import SERIALS, KeyboardSheet
 from edge_app.ui.page import Page
 from edge_app.ui.part_list import PartList
 from edge_app.ui.stored import load_picture
@@ -42,6 +43,7 @@ from edge_app.ui.text import FitText, TouchButton
 _CHARTS_EVERY_MS = 60_000
 _BEYOND_ALL = 2**62
 _AT_A_TIME = 100
+_MOST_OF_A_SERIAL = 40
 _MOST_NG = 5000  # of the newest: more change no picture of where defects sit
 # How many periods there is room for, on the large panel and on the small one.
 _SHOWN = {Every.HOUR: (24, 12), Every.SHIFT: (21, 9), Every.DAY: (30, 10)}
@@ -191,9 +193,18 @@ class HistoryPage(Page):
 
     def ask_serial(self) -> None:
         """What the part's own number begins with."""
-        title = self.tr("Serial begins with")
         self.open_sheet(
-            KeypadSheet(self.window(), self.metrics, title, self.serial, lambda text: self._filter(serial=text))
+            KeyboardSheet(
+                self.window(),
+                self.metrics,
+                title=self.tr("Serial begins with"),
+                done="\u2713",
+                on_done=lambda text: self._filter(serial=text),
+                text=self.serial,
+                most=_MOST_OF_A_SERIAL,
+                layout=SERIALS,
+                may_be_empty=True,
+            )
         )
 
     def open_part(self, part_id: int) -> None:
@@ -221,8 +232,18 @@ class HistoryPage(Page):
             serial_begins=self.serial or None,
         )
 
-    def _ask(self, title: str, names: list[str], now: int, chosen: object) -> None:
-        self.open_sheet(Choice(self.window(), self.metrics, title, names, chosen, now))  # type: ignore[arg-type]
+    def _ask(self, title: str, names: list[str], now: int, on_choice: Callable[[int], object]) -> None:
+        self.open_sheet(
+            ChoiceSheet(
+                self.window(),
+                self.metrics,
+                title=title,
+                choices=list(enumerate(names)),
+                chosen=now,
+                on_choice=on_choice,
+                columns=2,
+            )
+        )
 
     def _filter(self, span: int | None = None, verdicts: int | None = None, serial: str | None = None) -> None:
         self.span = self.span if span is None else span

@@ -15,7 +15,8 @@ from edge_app.states import PartResult, StationStatus
 from edge_app.ui import settings_words, theme, words
 from edge_app.ui.area_view import AreaTools, AreaView
 from edge_app.ui.bridge import StationBridge
-from edge_app.ui.choice_sheet import BusySheet, ChangesSheet, Told
+from edge_app.ui.busy_sheets import BusySheet
+from edge_app.ui.choice_sheet import ChangesSheet, Told
 from edge_app.ui.pages.recipe_asks import AskingPage
 from edge_app.ui.pages.recipe_tabs import ProductTab, Tab, TriggerTab, camera_tab, outputs_tab
 from edge_app.ui.text import FitText, TouchButton

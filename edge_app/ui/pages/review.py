@@ -14,9 +14,9 @@ from edge_app.reviewing import MOST_COUNTED, Queue, StoredPart, count_waiting, w
 from edge_app.states import Counters, StationStatus
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
+from edge_app.ui.choice_sheet import Told
 from edge_app.ui.exporting import choose_place, export_training
 from edge_app.ui.marking import MarkFigures, MarkWriter, interval_text
-from edge_app.ui.notices import Notice
 from edge_app.ui.page import Page
 from edge_app.ui.pin import NewPinSheet, PinSheet
 from edge_app.ui.stored import LoadedPart, StoredFacts, StoredPicture, load_part
@@ -361,4 +361,4 @@ class ReviewPage(Page):
 
     def _say(self, text: str) -> None:
         if self._is_open and self.sheet is None:
-            self.open_sheet(Notice(self.window(), self.metrics, self.tr("The record"), text))
+            self.open_sheet(Told(self.window(), self.metrics, self.tr("The record"), text))
