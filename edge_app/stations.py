@@ -107,21 +107,33 @@ class Stations:
 
     def status(self) -> StationStatus:
         """Of one station its own; of several what must be known first of each."""
-        found = [replace(station.status(), editing=self.editing) for station in self.each]
-        if len(found) == 1:
-            return found[0]
-        gravest = min(found, key=lambda one: _GRAVEST.index(one.state))
-        counted = [one.counters for one in found]
-        return replace(
-            gravest,
-            message="; ".join(f"{one.name}: {one.message}" for one in found if one.message),
-            source=", ".join(one.source for one in found),
-            camera_ok=all(one.camera_ok for one in found),
-            dropped=sum(one.dropped for one in found),
-            counters=Counters(*(sum(getattr(one, name) for one in counted) for name in Counters.__slots__)),
-            latency_median_ms=max(one.latency_median_ms for one in found),
-            latency_p99_ms=max(one.latency_p99_ms for one in found),
-            name="",
-            waiting=sum(one.waiting for one in found),
-            refused_triggers=sum(one.refused_triggers for one in found),
-        )
+        return together(self.statuses())
+
+    def statuses(self) -> list[StationStatus]:
+        """Of each station its own, in the order of the cameras."""
+        return [replace(station.status(), editing=self.editing) for station in self.each]
+
+
+def together(found: Sequence[StationStatus]) -> StationStatus:
+    """Of one status itself; of several what must be known first of each.
+
+    Args:
+        found: one of each station, at least one.
+    """
+    if len(found) == 1:
+        return found[0]
+    gravest = min(found, key=lambda one: _GRAVEST.index(one.state))
+    counted = [one.counters for one in found]
+    return replace(
+        gravest,
+        message="; ".join(f"{one.name}: {one.message}" for one in found if one.message),
+        source=", ".join(one.source for one in found),
+        camera_ok=all(one.camera_ok for one in found),
+        dropped=sum(one.dropped for one in found),
+        counters=Counters(*(sum(getattr(one, name) for one in counted) for name in Counters.__slots__)),
+        latency_median_ms=max(one.latency_median_ms for one in found),
+        latency_p99_ms=max(one.latency_p99_ms for one in found),
+        name="",
+        waiting=sum(one.waiting for one in found),
+        refused_triggers=sum(one.refused_triggers for one in found),
+    )

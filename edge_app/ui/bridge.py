@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+from PyQt5.QtCore import QTimer, pyqtSignal
 
 from edge_app.comparing import Pair, pairs_of
 from edge_app.domain import Verdict
-from edge_app.errors import BundleError, ConfigError, KensaError
+from edge_app.errors import BundleError, ConfigError
 from edge_app.inspector import Inspector
 from edge_app.recipes import Change, Recipes, in_words
 from edge_app.records import Records
@@ -26,10 +24,11 @@ from edge_app.roles import Roles
 from edge_app.slot import ModelSlot
 from edge_app.states import PartResult, State, StationStatus
 from edge_app.station import Station
-from edge_app.stations import Stations
+from edge_app.stations import Stations, together
 from edge_app.triggers import OnDemand
 from edge_app.ui.languages import Languages
 from edge_app.ui.theme import Themes
+from edge_app.ui.threads import Threads
 
 KEPT_NG = 6
 STATUS_EVERY_MS = 200
@@ -39,8 +38,6 @@ KEPT_SCORES = 300
 _RUNNING = (State.SINGLE_EXECUTION, State.CONTINUOUS_EXECUTION)
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ class Scored:
     verdict: Verdict
 
 
-class StationBridge(QObject):
+class StationBridge(Threads):
     """Gives the screen what it shows, and the station what was touched.
 
     Results come on the station's threads. One queued wake-up at a time crosses over to the GUI thread, which then takes
@@ -81,7 +78,6 @@ class StationBridge(QObject):
     status_changed = pyqtSignal(object)  # StationStatus
     closing = pyqtSignal()  # the last moment to end what a page has begun
     _woken = pyqtSignal()
-    _answered = pyqtSignal(object, object)  # what to call, and with what
 
     def __init__(
         self,
@@ -106,11 +102,6 @@ class StationBridge(QObject):
         self._status_timer = QTimer(self, interval=STATUS_EVERY_MS)
         self._status_timer.timeout.connect(self.poll)
         self._woken.connect(self._draw_soon)
-        # What may wait for a thread or a disk is done here, one after the other, so that the screen never waits.
-        self._commands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commands")
-        # What only takes its time: no command waits behind it.
-        self._questions = ThreadPoolExecutor(max_workers=2, thread_name_prefix="questions")
-        self._answered.connect(lambda call, answer: call(answer))
         self._inspectors: dict[str, Inspector] = {}
         self._inspectors_lock = threading.Lock()
         self.statuses: dict[str, StationStatus] = {}
@@ -121,7 +112,7 @@ class StationBridge(QObject):
     @property
     def slots(self) -> tuple[ModelSlot, ...]:
         """What judges the parts of the station's cameras, each once."""
-        return self.station.slots if isinstance(self.station, Stations) else (self.station.slot,)
+        return self.station.slots
 
     def start(self) -> None:
         """Start the line, and look at its status from now on."""
@@ -191,7 +182,7 @@ class StationBridge(QObject):
             finally:
                 self.is_rebuilding = False
 
-        self._commands.submit(self._work, work, done, failed)
+        self.ask(work, done, failed, in_turn=True)
 
     def _rebuilt(self, change: Callable[[Recipes], list[Change]], who: str, text: str) -> list[Change]:
         recipes = self.recipes
@@ -240,19 +231,6 @@ class StationBridge(QObject):
             self._build_anew()
         self.station.start()
 
-    def ask(
-        self, work: Callable[[], T], done: Callable[[T], object], failed: Callable[[str], object] | None = None
-    ) -> None:
-        """Do what takes its time on another thread; its answer comes on the GUI thread.
-
-        Args:
-            work: must not touch a widget.
-            done: called with what it gave.
-            failed: called with one sentence where it raised; without it the log alone says so.
-        """
-        with contextlib.suppress(RuntimeError):  # closed already: nobody waits for an answer any more
-            self._questions.submit(self._work, work, done, failed)
-
     def read(
         self,
         query: Callable[[sqlite3.Connection], T],
@@ -269,20 +247,6 @@ class StationBridge(QObject):
                 return query(connection)
 
         self.ask(work, done, failed)
-
-    def _work(
-        self, work: Callable[[], Any], done: Callable[[Any], object], failed: Callable[[str], object] | None
-    ) -> None:
-        try:
-            call, answer = done, work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the page says so
-            if not isinstance(error, KensaError):
-                _log.error("what a page asked for failed", exc_info=error)
-            if failed is None:
-                return
-            call, answer = failed, str(error) or type(error).__name__
-        with contextlib.suppress(RuntimeError):  # the screen has gone
-            self._answered.emit(call, answer)
 
     def compare(
         self, result: PartResult, done: Callable[[list[Pair]], object], failed: Callable[[str], object]
@@ -321,17 +285,17 @@ class StationBridge(QObject):
         self._status_timer.stop()
         self._draw_timer.stop()
         self.closing.emit()
-        self._questions.shutdown(wait=False, cancel_futures=True)
-        with contextlib.suppress(TypeError):  # closed twice
-            self._answered.disconnect()  # who asked has gone
-        self._commands.shutdown()
+        self.finish()
         self.station.close()
 
     def poll(self) -> None:
         """Ask the station for its status now."""
-        if len(self.each) > 1:
-            self.statuses = {station.recipe.name: station.status() for station in self.each}
-        status = self.station.status()
+        if isinstance(self.station, Stations):
+            found = self.station.statuses()
+            self.statuses = {one.name: one for one in found if one.name}
+            status = together(found)
+        else:
+            status = self.station.status()
         notices = [
             self._trouble,
             self.tr("The station is set up anew.") if self.is_rebuilding else "",
@@ -344,16 +308,6 @@ class StationBridge(QObject):
         """Of the last few hundred parts of a camera, the oldest first; none is left out, as of the pictures."""
         with self._lock:
             return list(self._scores.get(camera, ()))
-
-    def do(self, command: Callable[[], object]) -> None:
-        """Do what changes something, one after the other; where it fails, the station goes to Error."""
-        self._commands.submit(command).add_done_callback(self._look_at)
-
-    def _look_at(self, done: Future[object]) -> None:
-        error = done.exception()
-        if error is not None:
-            _log.critical("a command to the station failed", exc_info=error)
-            self.station.fail(f"the station refused ({type(error).__name__}: {error}); see the log, then start again")
 
     def _take(self, result: PartResult) -> None:
         with self._lock:

@@ -121,4 +121,3 @@ def run_with_progress(
 
     page.bridge.ask(lambda: work(job), lambda answer: end(done, answer), lambda text: end(failed, text))
     return sheet
-

@@ -307,4 +307,3 @@ class Told(ListSheet):
         self.close_button = TouchButton(self.tr("Close"))
         self.add_buttons(self.close_button)
         self.lay_out()
-

@@ -64,26 +64,77 @@ def to_qimage(image_rgb: UInt8Array) -> QImage:
     return QImage(packed.tobytes(), width, height, 3 * width, QImage.Format_RGB888).copy()
 
 
-class PictureView(QWidget):
+class PictureFrame(QWidget):
+    """A picture in the middle of a dark ground, as large as it fits; or words in its place.
+
+    What it shows says a subclass.
+
+    Attributes:
+        heatmap_on: whether the picture is drawn with its heatmap.
+    """
+
+    LEAST_MM = (40.0, 30.0)  # below this a defect could not be seen
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heatmap_on = True
+        self._image: QImage | None = None
+        self._metrics = theme.Metrics(4.0, True)
+        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+
+    def set_heatmap(self, on: bool) -> None:
+        """With the heatmap, or the bare picture."""
+        self.heatmap_on = on
+        self._redraw()
+
+    def apply_metrics(self, metrics: theme.Metrics) -> None:
+        """Take the sizes of the screen."""
+        self._metrics = metrics
+
+    def minimumSizeHint(self) -> QSize:
+        """The least with which it is of use."""
+        return QSize(*(self._metrics.mm(length) for length in self.LEAST_MM))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Draw for the new size."""
+        self._redraw()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The picture, or the words."""
+        m = self._metrics
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(theme.DARK))
+            if self._image is not None:
+                corner = QPoint((self.width() - self._image.width()) // 2, (self.height() - self._image.height()) // 2)
+                painter.drawImage(corner, self._image)
+            else:
+                room, ink = self.rect().adjusted(m.gap, m.gap, -m.gap, -m.gap), theme.TEXT_ON_DARK.ink
+                draw_fitted(painter, room, self._words(), ink, m.large, align=int(Qt.AlignCenter), wrap=True)
+
+    def _drawn(self) -> QImage | None:
+        """The picture, at most as large as the frame."""
+        raise NotImplementedError
+
+    def _words(self) -> str:
+        """What stands in the place of a picture."""
+        raise NotImplementedError
+
+    def _redraw(self) -> None:
+        self._image = self._drawn()
+        self.update()
+
+
+class PictureView(PictureFrame):
     """Shows one part's picture; `result` is the part that is drawn."""
 
     def __init__(self) -> None:
         super().__init__()
         self.result: PartResult | None = None
-        self.heatmap_on, self.opacity = True, USUAL_OPACITY
-        self.veil_text = ""
-        self._image: QImage | None = None
-        self._metrics = theme.Metrics(4.0, True)
-        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+        self.opacity, self.veil_text = USUAL_OPACITY, ""
 
     def show_result(self, result: PartResult | None) -> None:
         """Draw another part."""
         self.result = result
-        self._redraw()
-
-    def set_heatmap(self, on: bool) -> None:
-        """Heatmap over the picture, or the bare picture."""
-        self.heatmap_on = on
         self._redraw()
 
     def set_opacity(self, opacity: float) -> None:
@@ -97,41 +148,23 @@ class PictureView(QWidget):
             self.veil_text = text
             self.update()
 
-    def apply_metrics(self, metrics: theme.Metrics) -> None:
-        """Take the sizes of the screen."""
-        self._metrics = metrics
-
-    def minimumSizeHint(self) -> QSize:
-        """Below this a defect could not be seen."""
-        return QSize(self._metrics.mm(40), self._metrics.mm(30))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Draw for the new size."""
-        self._redraw()
-
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Picture in the middle of a dark ground."""
-        m = self._metrics
-        with QPainter(self) as painter:
-            painter.fillRect(self.rect(), QColor(theme.DARK))
-            if self._image is not None:
-                corner = QPoint((self.width() - self._image.width()) // 2, (self.height() - self._image.height()) // 2)
-                painter.drawImage(corner, self._image)
-            elif self.result is not None:
-                text = self.tr("no picture of this part")
-                draw_fitted(
-                    painter, self.rect(), text, theme.TEXT_ON_DARK.ink, m.large, align=int(Qt.AlignCenter), wrap=True
-                )
-            if self.veil_text:
+        """The picture, and the veil over it."""
+        super().paintEvent(event)
+        if self.veil_text:
+            m = self._metrics
+            with QPainter(self) as painter:
                 painter.fillRect(self.rect(), theme.VEIL)
                 band = QRect(0, self.height() - 2 * m.large, self.width(), 2 * m.large)
                 painter.fillRect(band, QColor(theme.DARK))
                 draw_fitted(painter, band, self.veil_text, theme.TEXT_ON_DARK.ink, m.body, align=int(Qt.AlignCenter))
 
-    def _redraw(self) -> None:
+    def _drawn(self) -> QImage | None:
         result = self.result
-        self._image = None if result is None else draw_part(result, self.size(), self.heatmap_on, self.opacity)
-        self.update()
+        return None if result is None else draw_part(result, self.size(), self.heatmap_on, self.opacity)
+
+    def _words(self) -> str:
+        return "" if self.result is None else self.tr("no picture of this part")
 
 
 class HeatLegend(QWidget):

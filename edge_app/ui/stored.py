@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PyQt5.QtCore import QPoint, QRect, QSize, Qt
-from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
-from PyQt5.QtWidgets import QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+from PyQt5.QtCore import QRect, Qt
+from PyQt5.QtGui import QColor, QImage, QPainter, QPen
+from PyQt5.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
-from edge_app.domain import Inspection, UInt8Array, Verdict
+from edge_app.domain import Inspection, Verdict
 from edge_app.errors import DataError
 from edge_app.judging import shrunk
 from edge_app.manifest import DisplayRange
@@ -20,7 +19,8 @@ from edge_app.reviewing import StoredPart
 from edge_app.states import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.panels import ScoreBar
-from edge_app.ui.text import FitText, draw_fitted
+from edge_app.ui.picture import PictureFrame, to_qimage
+from edge_app.ui.text import FitText
 
 # More no screen of a station shows.
 _LARGEST_PX = 1280
@@ -72,9 +72,7 @@ def load_picture(path: Path) -> QImage:
     Raises:
         DataError: it cannot be read.
     """
-    pixels: UInt8Array = np.ascontiguousarray(shrunk(read_picture(path), _LARGEST_PX))
-    height, width = pixels.shape[:2]
-    return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format_RGB888).copy()
+    return to_qimage(shrunk(read_picture(path), _LARGEST_PX))
 
 
 def _outlined(picture: QImage, part: StoredPart) -> QImage:
@@ -90,21 +88,20 @@ def _outlined(picture: QImage, part: StoredPart) -> QImage:
     return drawn
 
 
-class StoredPicture(QWidget):
-    """The picture of a part of the record, in the middle of a dark ground; or a word in its place.
+class StoredPicture(PictureFrame):
+    """The picture of a part of the record, or a word in its place.
 
     Attributes:
         loaded: the part that is drawn, None while there is none.
         text: what stands in the place of a picture.
     """
 
+    LEAST_MM = (40.0, 26.0)
+
     def __init__(self) -> None:
         super().__init__()
         self.loaded: LoadedPart | None = None
-        self.heatmap_on, self.text = True, ""
-        self._image: QImage | None = None
-        self._metrics = theme.Metrics(4.0, True)
-        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+        self.text = ""
 
     def show_loaded(self, loaded: LoadedPart) -> None:
         """Draw a part."""
@@ -122,41 +119,14 @@ class StoredPicture(QWidget):
         self.loaded, self.text = None, text
         self._redraw()
 
-    def set_heatmap(self, on: bool) -> None:
-        """With the heatmap, where the record has one, or bare."""
-        self.heatmap_on = on
-        self._redraw()
+    def _drawn(self) -> QImage | None:
+        if self.loaded is None:
+            return None
+        chosen = (self.heatmap_on and self.loaded.heatmap) or self.loaded.picture
+        return chosen and chosen.scaled(self.size(), Qt.KeepAspectRatio, Qt.SmoothTransformation)
 
-    def apply_metrics(self, metrics: theme.Metrics) -> None:
-        """Take the sizes of the screen."""
-        self._metrics = metrics
-
-    def minimumSizeHint(self) -> QSize:
-        """Below this a defect could not be seen."""
-        return QSize(self._metrics.mm(40), self._metrics.mm(26))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Draw for the new size."""
-        self._redraw()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """The picture, or the word."""
-        m = self._metrics
-        with QPainter(self) as painter:
-            painter.fillRect(self.rect(), QColor(theme.DARK))
-            if self._image is not None:
-                corner = QPoint((self.width() - self._image.width()) // 2, (self.height() - self._image.height()) // 2)
-                painter.drawImage(corner, self._image)
-            else:
-                room, ink = self.rect().adjusted(m.gap, m.gap, -m.gap, -m.gap), theme.TEXT_ON_DARK.ink
-                draw_fitted(painter, room, self.text, ink, m.large, align=int(Qt.AlignCenter), wrap=True)
-
-    def _redraw(self) -> None:
-        chosen = None
-        if self.loaded is not None:
-            chosen = (self.heatmap_on and self.loaded.heatmap) or self.loaded.picture
-        self._image = chosen and chosen.scaled(self.size(), Qt.KeepAspectRatio, Qt.SmoothTransformation)
-        self.update()
+    def _words(self) -> str:
+        return self.text
 
 
 class StoredFacts(QWidget):
