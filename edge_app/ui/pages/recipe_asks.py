@@ -9,25 +9,23 @@ from edge_app.ui import settings_words
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.choice_sheet import ChoiceSheet, SomeSheet
 from edge_app.ui.number_sheet import NumberSheet
-from edge_app.ui.page import Page
 from edge_app.ui.pages.recipe_tabs import keys_of
+from edge_app.ui.pages.recipe_view import RecipeView
 
 
-class AskingPage(Page):
-    """A page with a draft of settings, and the sheets that change it.
+class AskingPage(RecipeView):
+    """The sheets that change the draft.
 
     Args:
         bridge: the station.
 
     Attributes:
-        draft: None before the file was read, and where the station runs without one.
         products: those of the model store.
         outputs_seen: addresses that are offered, also once they are switched off.
     """
 
     def __init__(self, bridge: StationBridge) -> None:
         super().__init__(bridge)
-        self.draft: Draft | None = None
         self.products: list[str] = []
         self.outputs_seen = list(USUAL_OUTPUTS)
 

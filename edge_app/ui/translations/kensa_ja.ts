@@ -143,14 +143,6 @@
 <context>
     <name>BatchPage</name>
     <message>
-        <source>Folder</source>
-        <translation>フォルダー</translation>
-    </message>
-    <message>
-        <source>Export</source>
-        <translation>書き出し</translation>
-    </message>
-    <message>
         <source>Which pictures?</source>
         <translation>どの画像ですか？</translation>
     </message>
@@ -199,70 +191,6 @@
         <translation>結果を残す</translation>
     </message>
     <message>
-        <source>No folder is chosen</source>
-        <translation>フォルダーが未選択です</translation>
-    </message>
-    <message>
-        <source>All</source>
-        <translation>すべて</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
-        <source>Go on</source>
-        <translation>続ける</translation>
-    </message>
-    <message>
-        <source>Again</source>
-        <translation>もう一度</translation>
-    </message>
-    <message>
-        <source>Scan</source>
-        <translation>検査</translation>
-    </message>
-    <message>
-        <source>Exporting {done} of {files}</source>
-        <translation>書き出し中 {done} / {files}</translation>
-    </message>
-    <message>
-        <source>Counting the pictures…</source>
-        <translation>画像を数えています…</translation>
-    </message>
-    <message>
-        <source>No pictures in it; choose another folder</source>
-        <translation>画像がありません。別のフォルダーを選んでください</translation>
-    </message>
-    <message>
-        <source>{done} of {pictures} are done; Go on does the rest</source>
-        <translation>{done} / {pictures} 済み。「続ける」で残りを検査</translation>
-    </message>
-    <message>
-        <source>All {pictures} are done</source>
-        <translation>全 {pictures} 枚が済みました</translation>
-    </message>
-    <message>
-        <source>Starting…</source>
-        <translation>開始しています…</translation>
-    </message>
-    <message>
-        <source>{done} of {pictures}</source>
-        <translation>{done} / {pictures}</translation>
-    </message>
-    <message>
-        <source>Choose a folder of pictures. Each is judged as the line would; the line goes on meanwhile.</source>
-        <translation>画像のフォルダーを選んでください。ラインと同じ判定をします。その間もラインは動きます。</translation>
-    </message>
-    <message>
-        <source>none of these</source>
-        <translation>該当なし</translation>
-    </message>
-    <message>
-        <source>Scan judges the pictures; the most anomalous come first.</source>
-        <translation>「検査」で判定し、異常の大きい順に並べます。</translation>
-    </message>
-    <message>
         <source>{seconds} s left</source>
         <translation>残り {seconds} 秒</translation>
     </message>
@@ -274,9 +202,84 @@
         <source>{hours} h {minutes} min left</source>
         <translation>残り {hours} 時間 {minutes} 分</translation>
     </message>
+</context>
+<context>
+    <name>BatchView</name>
+    <message>
+        <source>Folder</source>
+        <translation type="unfinished">フォルダー</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation type="unfinished">書き出し</translation>
+    </message>
+    <message>
+        <source>No folder is chosen</source>
+        <translation type="unfinished">フォルダーが未選択です</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation type="unfinished">すべて</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation type="unfinished">取消</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation type="unfinished">続ける</translation>
+    </message>
+    <message>
+        <source>Again</source>
+        <translation type="unfinished">もう一度</translation>
+    </message>
+    <message>
+        <source>Scan</source>
+        <translation type="unfinished">検査</translation>
+    </message>
+    <message>
+        <source>Exporting {done} of {files}</source>
+        <translation type="unfinished">書き出し中 {done} / {files}</translation>
+    </message>
+    <message>
+        <source>Counting the pictures…</source>
+        <translation type="unfinished">画像を数えています…</translation>
+    </message>
+    <message>
+        <source>No pictures in it; choose another folder</source>
+        <translation type="unfinished">画像がありません。別のフォルダーを選んでください</translation>
+    </message>
+    <message>
+        <source>{done} of {pictures} are done; Go on does the rest</source>
+        <translation type="unfinished">{done} / {pictures} 済み。「続ける」で残りを検査</translation>
+    </message>
+    <message>
+        <source>All {pictures} are done</source>
+        <translation type="unfinished">全 {pictures} 枚が済みました</translation>
+    </message>
+    <message>
+        <source>Starting…</source>
+        <translation type="unfinished">開始しています…</translation>
+    </message>
+    <message>
+        <source>{done} of {pictures}</source>
+        <translation type="unfinished">{done} / {pictures}</translation>
+    </message>
     <message>
         <source>writing the report…</source>
-        <translation>報告書を作成中…</translation>
+        <translation type="unfinished">報告書を作成中…</translation>
+    </message>
+    <message>
+        <source>Choose a folder of pictures. Each is judged as the line would; the line goes on meanwhile.</source>
+        <translation type="unfinished">画像のフォルダーを選んでください。ラインと同じ判定をします。その間もラインは動きます。</translation>
+    </message>
+    <message>
+        <source>none of these</source>
+        <translation type="unfinished">該当なし</translation>
+    </message>
+    <message>
+        <source>Scan judges the pictures; the most anomalous come first.</source>
+        <translation type="unfinished">「検査」で判定し、異常の大きい順に並べます。</translation>
     </message>
 </context>
 <context>
@@ -342,13 +345,6 @@
     <message>
         <source>The product was not changed</source>
         <translation>製品は変わりませんでした</translation>
-    </message>
-</context>
-<context>
-    <name>Choice</name>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
     </message>
 </context>
 <context>
@@ -801,13 +797,6 @@ yield {share}</source>
     </message>
 </context>
 <context>
-    <name>KeypadSheet</name>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-</context>
-<context>
     <name>LinePage</name>
     <message>
         <source>Start</source>
@@ -1079,13 +1068,6 @@ yield {share}</source>
     </message>
 </context>
 <context>
-    <name>Notice</name>
-    <message>
-        <source>Close</source>
-        <translation>閉じる</translation>
-    </message>
-</context>
-<context>
     <name>NumberSheet</name>
     <message>
         <source>Cancel</source>
@@ -1311,40 +1293,6 @@ yield {share}</source>
         <translation>その間に段取り替えがあり、未適用の変更は失われました。</translation>
     </message>
     <message>
-        <source>Camera
-{name}</source>
-        <translation>カメラ
-{name}</translation>
-    </message>
-    <message>
-        <source>Last picture, {time}</source>
-        <translation>最後の画像 {time}</translation>
-    </message>
-    <message>
-        <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
-        <translation>設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
-    </message>
-    <message>
-        <source>Reading the settings</source>
-        <translation>設定を読み込み中</translation>
-    </message>
-    <message>
-        <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
-        <translation>マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
-    </message>
-    <message>
-        <source>Changes not applied yet: {count}</source>
-        <translation>未適用の変更: {count}</translation>
-    </message>
-    <message>
-        <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
-        <translation>角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
-    </message>
-    <message>
-        <source>Region: {region}. Masks: {count}.</source>
-        <translation>検査領域: {region}、マスク: {count}</translation>
-    </message>
-    <message>
         <source>Applying the changes</source>
         <translation>変更を適用中</translation>
     </message>
@@ -1388,29 +1336,70 @@ yield {share}</source>
         <source>The challenge could not be run</source>
         <translation>チャレンジを実行できません</translation>
     </message>
+</context>
+<context>
+    <name>RecipeView</name>
+    <message>
+        <source>Camera
+{name}</source>
+        <translation type="unfinished">カメラ
+{name}</translation>
+    </message>
+    <message>
+        <source>Last picture, {time}</source>
+        <translation type="unfinished">最後の画像 {time}</translation>
+    </message>
+    <message>
+        <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
+        <translation type="unfinished">設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
+    </message>
+    <message>
+        <source>Reading the settings</source>
+        <translation type="unfinished">設定を読み込み中</translation>
+    </message>
+    <message>
+        <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
+        <translation type="unfinished">マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
+    </message>
+    <message>
+        <source>Changes not applied yet: {count}</source>
+        <translation type="unfinished">未適用の変更: {count}</translation>
+    </message>
+    <message>
+        <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
+        <translation type="unfinished">角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
+    </message>
+    <message>
+        <source>Region: {region}. Masks: {count}.</source>
+        <translation type="unfinished">検査領域: {region}、マスク: {count}</translation>
+    </message>
+    <message>
+        <source>Apply</source>
+        <translation type="unfinished">適用</translation>
+    </message>
     <message>
         <source>Discard</source>
-        <translation>破棄</translation>
+        <translation type="unfinished">破棄</translation>
     </message>
     <message>
         <source>Product</source>
-        <translation>品種</translation>
+        <translation type="unfinished">品種</translation>
     </message>
     <message>
         <source>Camera</source>
-        <translation>カメラ</translation>
+        <translation type="unfinished">カメラ</translation>
     </message>
     <message>
         <source>Region</source>
-        <translation>検査領域</translation>
+        <translation type="unfinished">検査領域</translation>
     </message>
     <message>
         <source>Trigger</source>
-        <translation>トリガー</translation>
+        <translation type="unfinished">トリガー</translation>
     </message>
     <message>
         <source>Outputs</source>
-        <translation>出力</translation>
+        <translation type="unfinished">出力</translation>
     </message>
 </context>
 <context>
@@ -2007,62 +1996,6 @@ to a folder</source>
         <source>Saved as {path}</source>
         <translation>保存しました: {path}</translation>
     </message>
-    <message>
-        <source>The set stays as it is while it is taught</source>
-        <translation>学習中は変更できません</translation>
-    </message>
-    <message>
-        <source>Waiting for a part</source>
-        <translation>ワーク待ち</translation>
-    </message>
-    <message>
-        <source>The trainer is not installed here ({what} is missing). Copy the set to where it is, and bring the bundle back to the Models page.</source>
-        <translation>この機械に学習ソフトがありません（{what} なし）。学習機へコピーし、できたモデルを「モデル」画面に入れてください。</translation>
-    </message>
-    <message>
-        <source>Copying: {done} of {all} parts</source>
-        <translation>コピー中: {done} / {all} 個</translation>
-    </message>
-    <message>
-        <source>There are {count} parts in the set now</source>
-        <translation>現在 {count} 個あります</translation>
-    </message>
-    <message>
-        <source>{count} of {all} parts are in {folder}, each read back and the same</source>
-        <translation>{all} 個中 {count} 個を {folder} にコピーし照合しました</translation>
-    </message>
-    <message>
-        <source>{bundle} judges the parts.</source>
-        <translation>{bundle} が判定します。</translation>
-    </message>
-    <message>
-        <source>{new} comes in the place of {old}.</source>
-        <translation>{old} に替わり {new} を使います。</translation>
-    </message>
-    <message>
-        <source>This station runs one bundle from a file, without a model store: nothing can be swapped here. Save the taught model to a folder and start the station with it.</source>
-        <translation>モデル保管庫なしで一つのモデルを使っているため切り替えできません。学習したモデルをフォルダに保存し、それで起動してください。</translation>
-    </message>
-    <message>
-        <source>Self-test, then the swap</source>
-        <translation>自己診断の後に切り替え</translation>
-    </message>
-    <message>
-        <source>{bundle} is active; the station judges with it.</source>
-        <translation>{bundle} を使用中。このモデルで判定しています。</translation>
-    </message>
-    <message>
-        <source>{bundle} is the active bundle already.</source>
-        <translation>{bundle} はすでに使用中です。</translation>
-    </message>
-    <message>
-        <source>{bundle} is active; the station takes it at its next start.</source>
-        <translation>{bundle} を使用します。次の起動から判定します。</translation>
-    </message>
-    <message>
-        <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
-        <translation>{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
-    </message>
 </context>
 <context>
     <name>TeachPanel</name>
@@ -2089,6 +2022,65 @@ to a folder</source>
 to a stick</source>
         <translation>USBへ
 コピー</translation>
+    </message>
+</context>
+<context>
+    <name>TeachView</name>
+    <message>
+        <source>The set stays as it is while it is taught</source>
+        <translation type="unfinished">学習中は変更できません</translation>
+    </message>
+    <message>
+        <source>Waiting for a part</source>
+        <translation type="unfinished">ワーク待ち</translation>
+    </message>
+    <message>
+        <source>The trainer is not installed here ({what} is missing). Copy the set to where it is, and bring the bundle back to the Models page.</source>
+        <translation type="unfinished">この機械に学習ソフトがありません（{what} なし）。学習機へコピーし、できたモデルを「モデル」画面に入れてください。</translation>
+    </message>
+    <message>
+        <source>Copying: {done} of {all} parts</source>
+        <translation type="unfinished">コピー中: {done} / {all} 個</translation>
+    </message>
+    <message>
+        <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
+        <translation type="unfinished">{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
+    </message>
+    <message>
+        <source>There are {count} parts in the set now</source>
+        <translation type="unfinished">現在 {count} 個あります</translation>
+    </message>
+    <message>
+        <source>{count} of {all} parts are in {folder}, each read back and the same</source>
+        <translation type="unfinished">{all} 個中 {count} 個を {folder} にコピーし照合しました</translation>
+    </message>
+    <message>
+        <source>{bundle} judges the parts.</source>
+        <translation type="unfinished">{bundle} が判定します。</translation>
+    </message>
+    <message>
+        <source>{new} comes in the place of {old}.</source>
+        <translation type="unfinished">{old} に替わり {new} を使います。</translation>
+    </message>
+    <message>
+        <source>This station runs one bundle from a file, without a model store: nothing can be swapped here. Save the taught model to a folder and start the station with it.</source>
+        <translation type="unfinished">モデル保管庫なしで一つのモデルを使っているため切り替えできません。学習したモデルをフォルダに保存し、それで起動してください。</translation>
+    </message>
+    <message>
+        <source>Self-test, then the swap</source>
+        <translation type="unfinished">自己診断の後に切り替え</translation>
+    </message>
+    <message>
+        <source>{bundle} is active; the station judges with it.</source>
+        <translation type="unfinished">{bundle} を使用中。このモデルで判定しています。</translation>
+    </message>
+    <message>
+        <source>{bundle} is the active bundle already.</source>
+        <translation type="unfinished">{bundle} はすでに使用中です。</translation>
+    </message>
+    <message>
+        <source>{bundle} is active; the station takes it at its next start.</source>
+        <translation type="unfinished">{bundle} を使用します。次の起動から判定します。</translation>
     </message>
 </context>
 <context>
