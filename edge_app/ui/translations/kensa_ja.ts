@@ -207,79 +207,79 @@
     <name>BatchView</name>
     <message>
         <source>Folder</source>
-        <translation type="unfinished">フォルダー</translation>
+        <translation>フォルダー</translation>
     </message>
     <message>
         <source>Export</source>
-        <translation type="unfinished">書き出し</translation>
+        <translation>書き出し</translation>
     </message>
     <message>
         <source>No folder is chosen</source>
-        <translation type="unfinished">フォルダーが未選択です</translation>
+        <translation>フォルダーが未選択です</translation>
     </message>
     <message>
         <source>All</source>
-        <translation type="unfinished">すべて</translation>
+        <translation>すべて</translation>
     </message>
     <message>
         <source>Cancel</source>
-        <translation type="unfinished">取消</translation>
+        <translation>取消</translation>
     </message>
     <message>
         <source>Go on</source>
-        <translation type="unfinished">続ける</translation>
+        <translation>続ける</translation>
     </message>
     <message>
         <source>Again</source>
-        <translation type="unfinished">もう一度</translation>
+        <translation>もう一度</translation>
     </message>
     <message>
         <source>Scan</source>
-        <translation type="unfinished">検査</translation>
+        <translation>検査</translation>
     </message>
     <message>
         <source>Exporting {done} of {files}</source>
-        <translation type="unfinished">書き出し中 {done} / {files}</translation>
+        <translation>書き出し中 {done} / {files}</translation>
     </message>
     <message>
         <source>Counting the pictures…</source>
-        <translation type="unfinished">画像を数えています…</translation>
+        <translation>画像を数えています…</translation>
     </message>
     <message>
         <source>No pictures in it; choose another folder</source>
-        <translation type="unfinished">画像がありません。別のフォルダーを選んでください</translation>
+        <translation>画像がありません。別のフォルダーを選んでください</translation>
     </message>
     <message>
         <source>{done} of {pictures} are done; Go on does the rest</source>
-        <translation type="unfinished">{done} / {pictures} 済み。「続ける」で残りを検査</translation>
+        <translation>{done} / {pictures} 済み。「続ける」で残りを検査</translation>
     </message>
     <message>
         <source>All {pictures} are done</source>
-        <translation type="unfinished">全 {pictures} 枚が済みました</translation>
+        <translation>全 {pictures} 枚が済みました</translation>
     </message>
     <message>
         <source>Starting…</source>
-        <translation type="unfinished">開始しています…</translation>
+        <translation>開始しています…</translation>
     </message>
     <message>
         <source>{done} of {pictures}</source>
-        <translation type="unfinished">{done} / {pictures}</translation>
+        <translation>{done} / {pictures}</translation>
     </message>
     <message>
         <source>writing the report…</source>
-        <translation type="unfinished">報告書を作成中…</translation>
+        <translation>報告書を作成中…</translation>
     </message>
     <message>
         <source>Choose a folder of pictures. Each is judged as the line would; the line goes on meanwhile.</source>
-        <translation type="unfinished">画像のフォルダーを選んでください。ラインと同じ判定をします。その間もラインは動きます。</translation>
+        <translation>画像のフォルダーを選んでください。ラインと同じ判定をします。その間もラインは動きます。</translation>
     </message>
     <message>
         <source>none of these</source>
-        <translation type="unfinished">該当なし</translation>
+        <translation>該当なし</translation>
     </message>
     <message>
         <source>Scan judges the pictures; the most anomalous come first.</source>
-        <translation type="unfinished">「検査」で判定し、異常の大きい順に並べます。</translation>
+        <translation>「検査」で判定し、異常の大きい順に並べます。</translation>
     </message>
 </context>
 <context>
@@ -1342,64 +1342,64 @@ yield {share}</source>
     <message>
         <source>Camera
 {name}</source>
-        <translation type="unfinished">カメラ
+        <translation>カメラ
 {name}</translation>
     </message>
     <message>
         <source>Last picture, {time}</source>
-        <translation type="unfinished">最後の画像 {time}</translation>
+        <translation>最後の画像 {time}</translation>
     </message>
     <message>
         <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
-        <translation type="unfinished">設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
+        <translation>設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
     </message>
     <message>
         <source>Reading the settings</source>
-        <translation type="unfinished">設定を読み込み中</translation>
+        <translation>設定を読み込み中</translation>
     </message>
     <message>
         <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
-        <translation type="unfinished">マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
+        <translation>マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
     </message>
     <message>
         <source>Changes not applied yet: {count}</source>
-        <translation type="unfinished">未適用の変更: {count}</translation>
+        <translation>未適用の変更: {count}</translation>
     </message>
     <message>
         <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
-        <translation type="unfinished">角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
+        <translation>角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
     </message>
     <message>
         <source>Region: {region}. Masks: {count}.</source>
-        <translation type="unfinished">検査領域: {region}、マスク: {count}</translation>
+        <translation>検査領域: {region}、マスク: {count}</translation>
     </message>
     <message>
         <source>Apply</source>
-        <translation type="unfinished">適用</translation>
+        <translation>適用</translation>
     </message>
     <message>
         <source>Discard</source>
-        <translation type="unfinished">破棄</translation>
+        <translation>破棄</translation>
     </message>
     <message>
         <source>Product</source>
-        <translation type="unfinished">品種</translation>
+        <translation>品種</translation>
     </message>
     <message>
         <source>Camera</source>
-        <translation type="unfinished">カメラ</translation>
+        <translation>カメラ</translation>
     </message>
     <message>
         <source>Region</source>
-        <translation type="unfinished">検査領域</translation>
+        <translation>検査領域</translation>
     </message>
     <message>
         <source>Trigger</source>
-        <translation type="unfinished">トリガー</translation>
+        <translation>トリガー</translation>
     </message>
     <message>
         <source>Outputs</source>
-        <translation type="unfinished">出力</translation>
+        <translation>出力</translation>
     </message>
 </context>
 <context>
@@ -2028,59 +2028,59 @@ to a stick</source>
     <name>TeachView</name>
     <message>
         <source>The set stays as it is while it is taught</source>
-        <translation type="unfinished">学習中は変更できません</translation>
+        <translation>学習中は変更できません</translation>
     </message>
     <message>
         <source>Waiting for a part</source>
-        <translation type="unfinished">ワーク待ち</translation>
+        <translation>ワーク待ち</translation>
     </message>
     <message>
         <source>The trainer is not installed here ({what} is missing). Copy the set to where it is, and bring the bundle back to the Models page.</source>
-        <translation type="unfinished">この機械に学習ソフトがありません（{what} なし）。学習機へコピーし、できたモデルを「モデル」画面に入れてください。</translation>
+        <translation>この機械に学習ソフトがありません（{what} なし）。学習機へコピーし、できたモデルを「モデル」画面に入れてください。</translation>
     </message>
     <message>
         <source>Copying: {done} of {all} parts</source>
-        <translation type="unfinished">コピー中: {done} / {all} 個</translation>
+        <translation>コピー中: {done} / {all} 個</translation>
     </message>
     <message>
         <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
-        <translation type="unfinished">{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
+        <translation>{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
     </message>
     <message>
         <source>There are {count} parts in the set now</source>
-        <translation type="unfinished">現在 {count} 個あります</translation>
+        <translation>現在 {count} 個あります</translation>
     </message>
     <message>
         <source>{count} of {all} parts are in {folder}, each read back and the same</source>
-        <translation type="unfinished">{all} 個中 {count} 個を {folder} にコピーし照合しました</translation>
+        <translation>{all} 個中 {count} 個を {folder} にコピーし照合しました</translation>
     </message>
     <message>
         <source>{bundle} judges the parts.</source>
-        <translation type="unfinished">{bundle} が判定します。</translation>
+        <translation>{bundle} が判定します。</translation>
     </message>
     <message>
         <source>{new} comes in the place of {old}.</source>
-        <translation type="unfinished">{old} に替わり {new} を使います。</translation>
+        <translation>{old} に替わり {new} を使います。</translation>
     </message>
     <message>
         <source>This station runs one bundle from a file, without a model store: nothing can be swapped here. Save the taught model to a folder and start the station with it.</source>
-        <translation type="unfinished">モデル保管庫なしで一つのモデルを使っているため切り替えできません。学習したモデルをフォルダに保存し、それで起動してください。</translation>
+        <translation>モデル保管庫なしで一つのモデルを使っているため切り替えできません。学習したモデルをフォルダに保存し、それで起動してください。</translation>
     </message>
     <message>
         <source>Self-test, then the swap</source>
-        <translation type="unfinished">自己診断の後に切り替え</translation>
+        <translation>自己診断の後に切り替え</translation>
     </message>
     <message>
         <source>{bundle} is active; the station judges with it.</source>
-        <translation type="unfinished">{bundle} を使用中。このモデルで判定しています。</translation>
+        <translation>{bundle} を使用中。このモデルで判定しています。</translation>
     </message>
     <message>
         <source>{bundle} is the active bundle already.</source>
-        <translation type="unfinished">{bundle} はすでに使用中です。</translation>
+        <translation>{bundle} はすでに使用中です。</translation>
     </message>
     <message>
         <source>{bundle} is active; the station takes it at its next start.</source>
-        <translation type="unfinished">{bundle} を使用します。次の起動から判定します。</translation>
+        <translation>{bundle} を使用します。次の起動から判定します。</translation>
     </message>
 </context>
 <context>
