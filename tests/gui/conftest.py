@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filled import Filler
+from looking import Longer
 from PyQt5.QtCore import QLocale, QSize
 from PyQt5.QtGui import QColor
 
@@ -19,6 +21,7 @@ from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Frame, UInt8Array, Verdict, utc_now
 from edge_app.errors import CameraError
 from edge_app.pictures import decode_picture
+from edge_app.records import Records
 from edge_app.slot import FixedSlot
 from edge_app.station import PartResult, Station
 from edge_app.ui import theme
@@ -111,6 +114,28 @@ def good(pictures) -> UInt8Array:
 @pytest.fixture
 def bad(pictures) -> UInt8Array:
     return pictures[Verdict.NG]
+
+
+@pytest.fixture(scope="session")
+def filler(bundle, pictures) -> Filler:
+    return Filler(bundle, pictures[Verdict.GOOD], pictures[Verdict.NG])
+
+
+@pytest.fixture
+def records(tmp_path) -> Iterator[Records]:
+    """Empty ones, which keep every picture."""
+    made = Records(tmp_path / "records", keep_good_share=1.0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def longer(qapp) -> Iterator[None]:
+    """Every text is 40 % longer than in English."""
+    translator = Longer()
+    qapp.installTranslator(translator)
+    yield
+    qapp.removeTranslator(translator)
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
-from PyQt5.QtGui import QMouseEvent
-from PyQt5.QtWidgets import QApplication, QWidget
-
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Box, Frame, Inspection, Region, UInt8Array, Verdict, utc_now
 from edge_app.inspector import Inspector
@@ -99,23 +95,3 @@ def multiply(folder: Path, count: int) -> None:
             f" FROM n JOIN parts ON part_id = 1 + i % {have}"
         )
     connection.close()
-
-
-def drag(qtbot, widget: QWidget, start: QPoint, end: QPoint, steps: int = 20) -> None:
-    """A finger down at one place, moved, and up at another."""
-
-    def send(kind: QEvent.Type, place: QPoint, buttons: Qt.MouseButtons) -> None:
-        button = Qt.NoButton if kind == QEvent.MouseMove else Qt.LeftButton
-        event = QMouseEvent(kind, QPointF(place), QPointF(widget.mapToGlobal(place)), button, buttons, Qt.NoModifier)
-        QApplication.sendEvent(widget, event)
-
-    send(QEvent.MouseButtonPress, start, Qt.LeftButton)
-    for step in range(1, steps + 1):
-        send(QEvent.MouseMove, start + (end - start) * step / steps, Qt.LeftButton)
-        qtbot.wait(10)
-    send(QEvent.MouseButtonRelease, end, Qt.NoButton)
-
-
-def touch(qtbot, widget: QWidget) -> None:
-    """A finger down and up."""
-    qtbot.mouseClick(widget, Qt.LeftButton)

@@ -1,6 +1,5 @@
 """The batch page: a folder scanned beside the line, cancelled, killed, gone on with, looked at and taken away."""
 
-import itertools
 import os
 import shutil
 import signal
@@ -10,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import successor, written
-from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from fingers import check_targets, touch
+from looking import PANELS, clipped
+from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QApplication, QWidget
-from test_looks import PANELS, Longer, clipped
-from test_window import choose, touch
+from PyQt5.QtWidgets import QApplication
+from test_window import choose
 
 from edge_app.batch import scan
 from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.domain import Verdict
 from edge_app.heatmap import encode_png
-from edge_app.records import Records
 from edge_app.results import read_rows
 from edge_app.scan_results import Scanned, place_of
 from edge_app.scan_run import Phase
@@ -31,7 +30,6 @@ from edge_app.ui.cells import CellView
 from edge_app.ui.folder_sheet import FolderSheet
 from edge_app.ui.scan_view import ScannedSheet, time_left
 from edge_app.ui.sheets import Question
-from edge_app.ui.text import TouchButton
 
 PICTURES = 24
 LONG_MS = 100_000
@@ -72,13 +70,6 @@ def straight(tmp_path_factory, drawn, bundle) -> tuple[Path, Path]:
     top = tmp_path_factory.mktemp("straight")
     scan(filled(top / "lot 17", drawn), bundle, top / "out")
     return top / "lot 17", top / "out"
-
-
-@pytest.fixture
-def records(tmp_path):
-    records = Records(tmp_path / "records")
-    yield records
-    records.close()
 
 
 @pytest.fixture
@@ -425,34 +416,18 @@ def test_times_that_are_left():
     ]  # fmt: skip
 
 
-def assert_targets_are_large_and_apart(top: QWidget, dpi: float) -> None:
-    """The buttons in a page, sheet or window, and the cells of its lists."""
-    px_per_mm = dpi / 25.4
-    places = [
-        (button.text(), QRect(button.mapTo(top, QPoint(0, 0)), button.size()))
-        for button in top.findChildren(TouchButton)
-        if button.isVisible()
-    ]
-    assert len(places) >= 3
-    for text, place in places:
-        assert min(place.width(), place.height()) >= 15 * px_per_mm - 1, text
-    for (one, here), (other, there) in itertools.combinations(places, 2):
-        around = round(3 * px_per_mm) - 1
-        assert not here.adjusted(-around, -around, around, around).intersects(there), (one, other)
-
-
 @pytest.mark.parametrize("panel", PANELS)
 def test_targets_are_large_and_apart(qtbot, make_screen, records, home, panel):
     screen = make_screen(start=False, panel=panel, records=records)
     for name in ("batch", "models"):
         screen.window.open_page(name)
         QApplication.processEvents()
-        assert_targets_are_large_and_apart(screen.window, panel[1])
+        check_targets(screen.window, panel[1] / 25.4)
     screen.window.open_page("batch")
     page = screen.window.page
     page.ask_folder()
     qtbot.waitUntil(lambda: page.sheet.list.count > 0)
-    assert_targets_are_large_and_apart(page.sheet, panel[1])
+    check_targets(page.sheet, panel[1] / 25.4)
     assert page.sheet.list.cell(0).height() >= 18 * panel[1] / 25.4 - 2  # the target and the space to the next
     cell = page.grid.cell(0)
     assert min(cell.width(), cell.height()) >= 18 * panel[1] / 25.4
@@ -486,30 +461,25 @@ def test_another_bundle_begins_a_scan_of_its_own(qtbot, make_screen, records, ho
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_clipped_when_texts_grow(qtbot, qapp, make_screen, records, home, straight, bundle, panel):
+def test_nothing_is_clipped_when_texts_grow(qtbot, longer, make_screen, records, home, straight, bundle, panel):
     folder, out = straight
-    translator = Longer()
-    qapp.installTranslator(translator)
-    try:
-        screen = make_screen(start=False, panel=panel, records=records)
-        screen.window.open_page("batch")
-        page = screen.window.page
-        assert clipped(screen.window) == []
-        page.ask_folder()
-        qtbot.waitUntil(lambda: page.sheet.list.count > 0)
-        page.sheet.go(folder)
-        qtbot.waitUntil(page.sheet.choose.isEnabled)
-        assert clipped(screen.window) == []
-        page.sheet.close()
-        shutil.copytree(out, place_of(records.folder / "scans", folder, bundle.bundle_id))
-        page.choose(folder)
-        qtbot.waitUntil(lambda: len(page.parts) == PICTURES)
-        assert clipped(screen.window) == []
-        page._ask_again()
-        assert clipped(screen.window) == []
-        page.sheet.close()
-        page.open_part(0)
-        qtbot.waitUntil(lambda: isinstance(page.sheet, ScannedSheet), timeout=LONG_MS)
-        assert clipped(screen.window) == []
-    finally:
-        qapp.removeTranslator(translator)
+    screen = make_screen(start=False, panel=panel, records=records)
+    screen.window.open_page("batch")
+    page = screen.window.page
+    assert clipped(screen.window) == []
+    page.ask_folder()
+    qtbot.waitUntil(lambda: page.sheet.list.count > 0)
+    page.sheet.go(folder)
+    qtbot.waitUntil(page.sheet.choose.isEnabled)
+    assert clipped(screen.window) == []
+    page.sheet.close()
+    shutil.copytree(out, place_of(records.folder / "scans", folder, bundle.bundle_id))
+    page.choose(folder)
+    qtbot.waitUntil(lambda: len(page.parts) == PICTURES)
+    assert clipped(screen.window) == []
+    page._ask_again()
+    assert clipped(screen.window) == []
+    page.sheet.close()
+    page.open_part(0)
+    qtbot.waitUntil(lambda: isinstance(page.sheet, ScannedSheet), timeout=LONG_MS)
+    assert clipped(screen.window) == []

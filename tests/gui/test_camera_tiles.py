@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 from conftest import HandFedLine
+from fingers import touch
+from looking import PANELS, clipped
 from PyQt5.QtCore import QCoreApplication, QPoint, Qt
 
 from edge_app.slot import FixedSlot
@@ -14,11 +16,6 @@ from edge_app.ui.bridge import StationBridge
 from edge_app.ui.cameras import Rhythm
 from edge_app.ui.main_window import MainWindow
 from edge_app.ui.words import Line
-from tests.gui.test_looks import PANELS, clipped
-
-
-def touch(qtbot, widget) -> None:
-    qtbot.mouseClick(widget, Qt.LeftButton)
 
 
 class Two:

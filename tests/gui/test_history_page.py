@@ -4,10 +4,10 @@ import csv
 from datetime import timedelta
 
 import pytest
-from filled import Filler, drag, multiply, touch
+from filled import multiply
+from fingers import check_targets, drag, touch
+from looking import PANELS, clipped
 from PyQt5.QtCore import QCoreApplication, QPoint, QSize, Qt
-from test_looks import PANELS, clipped, longer  # noqa: F401 - a fixture
-from test_review_page import check_targets
 
 from edge_app.domain import Box, Region, Verdict
 from edge_app.history import Every
@@ -21,18 +21,6 @@ from edge_app.ui.keyboard import BACK, PAGE, SHIFT, KeyboardSheet
 from edge_app.ui.pages.history import _SHOWN as HISTORY_SHOWN
 from edge_app.ui.pages.history import HistoryPage
 from edge_app.ui.stored_sheet import StoredPartSheet
-
-
-@pytest.fixture(scope="module")
-def filler(bundle, pictures) -> Filler:
-    return Filler(bundle, pictures[Verdict.GOOD], pictures[Verdict.NG])
-
-
-@pytest.fixture
-def records(tmp_path, filler):
-    made = Records(tmp_path / "records", keep_good_share=1.0)
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)
@@ -298,7 +286,7 @@ def test_the_line_goes_on_while_its_record_is_read(qtbot, open_page, records, fi
 
 
 @pytest.mark.parametrize("panel", [*PANELS, (QSize(800, 480), 96.0), (QSize(1280, 800), 96.0)])
-def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, open_page, records, filler, panel, longer):  # noqa: F811
+def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, open_page, records, filler, panel, longer):
     filler.hours_of_work(records, 10)
     page = open_page(records, panel=panel)
     window = page.screen.window

@@ -10,7 +10,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QCoreApplication, Qt, QTranslator
+from fingers import touch
+from looking import PANELS, clipped
+from PyQt5.QtCore import QCoreApplication
 from PyQt5.QtWidgets import QWidget
 
 from edge_app.domain import Verdict
@@ -20,15 +22,10 @@ from edge_app.ui.languages import FOLDER, Languages
 from edge_app.ui.pages import PAGES
 from edge_app.ui.pin import NewPinSheet
 from edge_app.ui.text import FitText, TouchButton
-from tests.gui.test_looks import PANELS, Longer, clipped
 
 ROOT = Path(__file__).parents[2]
 SCREEN = ROOT / "edge_app" / "ui"
 TS = FOLDER / "kensa_ja.ts"
-
-
-def touch(qtbot, widget) -> None:
-    qtbot.mouseClick(widget, Qt.LeftButton)
 
 
 def translated(path: Path = TS) -> dict[tuple[str, str], ET.Element]:
@@ -195,13 +192,8 @@ def test_nothing_is_clipped_in_japanese_on_any_page(qtbot, filled, japanese, pan
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_clipped_on_any_page_when_texts_grow_by_40_percent(qtbot, filled, panel, qapp) -> None:
-    translator: QTranslator = Longer()
-    qapp.installTranslator(translator)
-    try:
-        look_at_all_pages(qtbot, filled(panel=panel))
-    finally:
-        qapp.removeTranslator(translator)
+def test_nothing_is_clipped_on_any_page_when_texts_grow_by_40_percent(qtbot, filled, panel, longer) -> None:
+    look_at_all_pages(qtbot, filled(panel=panel))
 
 
 def look_at_all_pages(qtbot, screen) -> None:

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from fingers import touch
 from PyQt5.QtCore import QPoint, QSize, Qt
 from PyQt5.QtGui import QColor, qGray
 
@@ -16,10 +17,6 @@ from edge_app.triggers import OnDemand
 from edge_app.ui import theme
 from edge_app.ui.sheets import PartSheet, Question
 from edge_app.ui.words import Line
-
-
-def touch(qtbot, widget) -> None:
-    qtbot.mouseClick(widget, Qt.LeftButton)
 
 
 def test_a_good_part(qtbot, make_screen, good):

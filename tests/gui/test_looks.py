@@ -6,20 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import QCoreApplication, QPoint, QSize, QTranslator
-from PyQt5.QtWidgets import QWidget
+from fingers import check_targets
+from looking import PANELS, clipped
+from PyQt5.QtCore import QCoreApplication, QSize
 
 from edge_app.domain import Frame, Inspection, Reason, Verdict, utc_now
 from edge_app.inspector import Inspector
 from edge_app.station import Counters, PartResult, State, StationStatus
 from edge_app.ui import theme, words
 from edge_app.ui.languages import NAMES
-from edge_app.ui.text import FitText, TouchButton, extent
-from edge_app.ui.verdict import SMALLEST_PX, Shape, look_of
+from edge_app.ui.text import FitText
+from edge_app.ui.verdict import Shape, look_of
 from edge_app.ui.words import Line
-
-# 10.1 and 7 inches, and their resolution.
-PANELS = [(QSize(1280, 800), 149.0), (QSize(800, 480), 133.0)]
 
 
 def luminance(colour: str) -> float:
@@ -209,56 +207,6 @@ def test_the_line_is_read_from_the_status():
         assert words.line_of(replace(STATUS, state=state)) is Line.STOPPED
 
 
-class Longer(QTranslator):
-    """A language whose texts are 40 % longer than the English ones."""
-
-    def isEmpty(self) -> bool:
-        return False
-
-    def translate(self, context, source, disambiguation=None, n=-1) -> str:
-        extra = max(2, math.ceil(0.4 * len(source)))
-        return source + (" mehr an Wörtern als auf Englisch, und noch mehr davon" * 3)[:extra]
-
-
-@pytest.fixture
-def longer(qapp):
-    translator = Longer()
-    qapp.installTranslator(translator)
-    yield
-    qapp.removeTranslator(translator)
-
-
-def clipped(window: QWidget) -> list[str]:
-    """Texts that do not fit, and widgets that reach out of the window."""
-    QCoreApplication.sendPostedEvents()  # the layout's own
-    found = []
-    for kind in (FitText, TouchButton):
-        for widget in window.findChildren(kind):
-            if widget.isVisible() and widget.clipped():
-                found.append(str(widget.text()))
-    for widget in window.findChildren(QWidget):
-        corner = widget.mapTo(window, QPoint(widget.width() - 1, widget.height() - 1))
-        if widget.isVisible() and not window.rect().contains(corner):
-            found.append(f"{type(widget).__name__} reaches to {corner.x()}, {corner.y()}")
-    if window.facts.clipped():
-        found.append("facts")
-    panel, look = window.line_page.verdict, window.line_page.verdict.look
-    inner = panel.rect().adjusted(window.metrics.mm(2), window.metrics.pad, -window.metrics.mm(2), -window.metrics.pad)
-    upper, advice, reason, foot = panel._rows(inner)
-    _, word, _ = panel._shape_and_word(upper)
-    texts = [
-        (word, look.word, True),
-        (advice, look.advice, True),
-        (reason, look.reason, False),
-        (foot, look.part, False),
-    ]
-    for (rect, text, bold), smallest in zip(texts, (window.metrics.small,) * 2 + (SMALLEST_PX,) * 2, strict=True):
-        size = extent(text, theme.font(smallest, bold), rect.width(), wrap=rect is word or rect is reason)
-        if text and (size.width() > rect.width() or size.height() > rect.height()):
-            found.append(f"verdict panel: {text}")
-    return found
-
-
 @pytest.mark.parametrize("panel", [*PANELS, (QSize(800, 480), 96.0), (QSize(1280, 800), 96.0)])
 def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, make_screen, longer, results, panel):
     window = make_screen(start=False, panel=panel).window
@@ -286,22 +234,11 @@ def test_touch_targets_are_large_and_apart(make_screen, results, panel):
     window = make_screen(start=False, panel=panel).window
     window.line_page.strip.add([results[Verdict.NG]] * 6)
     window.show_status(STATUS)
-    QCoreApplication.sendPostedEvents()
     px_per_mm = panel[1] / 25.4
-    targets = [t for t in (*window.findChildren(TouchButton), *window.line_page.strip.thumbnails) if t.isVisible()]
-    assert len(targets) >= 8
-    for target in targets:
-        assert min(target.width(), target.height()) >= 15 * px_per_mm - 1
+    check_targets(window, px_per_mm, others=window.line_page.strip.thumbnails)
     main = (window.line_page.start_button, window.line_page.stop_button)
     assert all(button.width() >= 20 * px_per_mm for button in main)
     assert all(button.height() >= 20 * px_per_mm - 1 for button in main) or window.metrics.compact
-    places = [target.rect().translated(target.mapTo(window, QPoint(0, 0))) for target in targets]
-    for one, other in itertools.combinations(places, 2):
-        assert (
-            not one.adjusted(*(round(side * 3 * px_per_mm) - (side > 0) for side in (-1, -1, 1, 1)))
-            .adjusted(1, 1, -1, -1)
-            .intersects(other)
-        )
 
 
 @pytest.mark.parametrize("panel", PANELS)

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 from bundles import remade, successor, written, wrong_score
+from fingers import touch
+from looking import PANELS, clipped
 from PyQt5.QtCore import Qt
-from test_looks import PANELS, Longer, clipped
-from test_window import PIN, choose, touch, type_pin
+from test_window import PIN, choose, type_pin
 
-from edge_app.records import Records
 from edge_app.records_schema import open_to_read
 from edge_app.roles import Roles
 from edge_app.slot import StoreSlot
@@ -37,13 +37,6 @@ def store(tmp_path, bundle, second) -> ModelStore:
         store.stage(written(one, tmp_path / f"{name}.bundle"), prove=untested)
     store.activate(bundle.bundle_id)
     return store
-
-
-@pytest.fixture
-def records(tmp_path):
-    records = Records(tmp_path / "records")
-    yield records
-    records.close()
 
 
 @pytest.fixture
@@ -223,28 +216,23 @@ def test_what_speaks_against_a_bundle_is_marked(qtbot, make_screen, bundle):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_clipped_when_texts_grow(qtbot, qapp, make_screen, slot, second, panel):
-    translator = Longer()
-    qapp.installTranslator(translator)
-    try:
-        screen = make_screen(start=False, panel=panel, slot=slot)
-        screen.window.open_page("models")
-        page = screen.window.page
-        qtbot.waitUntil(lambda: page.list.count > 0)
-        assert clipped(screen.window) == []
-        page.chosen_id = second.bundle_id
-        page.compare_button.setChecked(True)
-        assert clipped(screen.window) == []
-        page.ask_activate()
-        assert clipped(screen.window) == []
-        page.sheet.close()
-        page._begun_s = 0.0
-        page._refresh()
-        assert clipped(screen.window) == []
-        page._begun_s = None
-        page.products = (dataclasses.replace(page.products[0], store=None),)
-        page.list.show_bundles(page.products)
-        page._refresh()
-        assert clipped(screen.window) == []
-    finally:
-        qapp.removeTranslator(translator)
+def test_nothing_is_clipped_when_texts_grow(qtbot, longer, make_screen, slot, second, panel):
+    screen = make_screen(start=False, panel=panel, slot=slot)
+    screen.window.open_page("models")
+    page = screen.window.page
+    qtbot.waitUntil(lambda: page.list.count > 0)
+    assert clipped(screen.window) == []
+    page.chosen_id = second.bundle_id
+    page.compare_button.setChecked(True)
+    assert clipped(screen.window) == []
+    page.ask_activate()
+    assert clipped(screen.window) == []
+    page.sheet.close()
+    page._begun_s = 0.0
+    page._refresh()
+    assert clipped(screen.window) == []
+    page._begun_s = None
+    page.products = (dataclasses.replace(page.products[0], store=None),)
+    page.list.show_bundles(page.products)
+    page._refresh()
+    assert clipped(screen.window) == []

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 from bundles import remade, written, wrong_score
+from looking import PANELS, clipped
 from PyQt5.QtCore import QEvent, QPoint, QPointF, QSize, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication
-from test_looks import PANELS, clipped, longer  # noqa: F401 - the fixture
 
 from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.config import read_config
@@ -562,7 +562,7 @@ def test_a_station_without_a_file_says_so_and_offers_nothing_that_cannot_work(qt
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_clipped_and_every_target_is_large_enough(qtbot, make_plant, longer, good, panel):  # noqa: F811
+def test_nothing_is_clipped_and_every_target_is_large_enough(qtbot, make_plant, longer, good, panel):
     plant = make_plant(panel=panel)
     (plant.folder / "recipes").mkdir()
     for name in ("washer", "bracket-left", "bracket-right", "nut"):

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from filled import Filler, multiply, touch
+from filled import multiply
+from fingers import check_targets, touch
+from looking import PANELS, clipped
 from PyQt5.QtCore import QCoreApplication, QPoint, QSize, Qt, QTimer
 from PyQt5.QtGui import QColor
-from PyQt5.QtWidgets import QWidget
-from test_looks import PANELS, clipped, longer  # noqa: F401 - a fixture
 
 from edge_app.domain import Verdict
 from edge_app.marks import Mark
@@ -26,21 +26,8 @@ from edge_app.ui.exporting import places
 from edge_app.ui.pages import review
 from edge_app.ui.pages.review import ReviewPage
 from edge_app.ui.pin import PinSheet
-from edge_app.ui.text import TouchButton
 
 PIN = "4711"
-
-
-@pytest.fixture(scope="module")
-def filler(bundle, pictures) -> Filler:
-    return Filler(bundle, pictures[Verdict.GOOD], pictures[Verdict.NG])
-
-
-@pytest.fixture
-def records(tmp_path, filler):
-    made = Records(tmp_path / "records", keep_good_share=1.0)
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)
@@ -445,7 +432,7 @@ def test_leaving_and_coming_back_begins_anew(qtbot, open_page, records, filler):
 
 
 @pytest.mark.parametrize("panel", [*PANELS, (QSize(800, 480), 96.0), (QSize(1280, 800), 96.0)])
-def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, open_page, records, filler, panel, longer):  # noqa: F811
+def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, open_page, records, filler, panel, longer):
     for verdict in Verdict:
         filler.add(records, verdict, serial="SN-2026-000123", label="hazelnut 000123", closeness=None)
     ng = filler.add(records, Verdict.NG, serial="SN-2026-000123")
@@ -470,16 +457,3 @@ def test_touch_targets_are_large_and_apart(qtbot, open_page, records, filler, pa
     shows(qtbot, page, ng)
     QCoreApplication.sendPostedEvents()
     check_targets(page.screen.window, panel[1] / 25.4)
-
-
-def check_targets(window: QWidget, px_per_mm: float) -> None:
-    """Every button in sight is 15 mm or more, and 3 mm from every other."""
-    targets = [target for target in window.findChildren(TouchButton) if target.isVisible()]
-    assert len(targets) >= 5
-    for target in targets:
-        assert min(target.width(), target.height()) >= 15 * px_per_mm - 1, target.text()
-    rooms = [(target.text(), target.rect().translated(target.mapTo(window, QPoint(0, 0)))) for target in targets]
-    for (one, here), (other, there) in itertools.combinations(rooms, 2):
-        across = max(here.left() - there.right(), there.left() - here.right())
-        down = max(here.top() - there.bottom(), there.top() - here.bottom())
-        assert max(across, down) >= 3 * px_per_mm - 2, (one, other)

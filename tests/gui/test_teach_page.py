@@ -10,15 +10,14 @@ import cv2
 import numpy as np
 import pytest
 from bundles import successor, written
-from PyQt5.QtCore import QCoreApplication, QPoint, QSize, Qt
-from PyQt5.QtWidgets import QWidget
-from test_looks import PANELS, Longer, clipped
+from fingers import check_targets, touch
+from looking import PANELS, clipped
+from PyQt5.QtCore import QPoint, QSize, Qt
 
 from edge_app import background
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.domain import Verdict
-from edge_app.records import Records
 from edge_app.records_schema import open_to_read
 from edge_app.shadow import Comparison, Judged
 from edge_app.slot import StoreSlot
@@ -32,16 +31,11 @@ from edge_app.ui.sheets import Question
 from edge_app.ui.teach_steps import Step
 from edge_app.ui.teach_views import PictureSheet
 from edge_app.ui.teach_words import fit_text
-from edge_app.ui.text import TouchButton
 
 GOOD, ANY = SyntheticLine(seed=31, defect_share=0), SyntheticLine(seed=31, defect_share=0.5)
 QUICK = (
     "--detector", "cae", "--size", "64", "--steps", "60", "--align", "none", "--folds", "2", "--precision", "float32",
 )  # fmt: skip
-
-
-def touch(qtbot, widget: QWidget, at: QPoint | None = None) -> None:
-    qtbot.mouseClick(widget, Qt.LeftButton, Qt.NoModifier, at if at is not None else widget.rect().center())
 
 
 @pytest.fixture(autouse=True)
@@ -50,12 +44,6 @@ def state(tmp_path: Path, monkeypatch) -> Path:
     # With all other tests at work beside it, what takes the last place would get no time at all.
     monkeypatch.setattr(background, "NICE", 0)
     return tmp_path / "state"
-
-
-@pytest.fixture
-def records(tmp_path: Path):
-    with contextlib.closing(Records(tmp_path / "records")) as made:
-        yield made
 
 
 @pytest.fixture
@@ -390,25 +378,20 @@ def test_how_far_the_trainer_is_is_told_in_words(qapp):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, qapp, make_screen, bundle, slot, panel):
-    translator = Longer()
-    qapp.installTranslator(translator)
-    try:
-        screen, page = filled(qtbot, make_screen, bundle, slot, panel)
-        window = screen.window
-        for flaw in Flaw:
-            page.checked = (screen.shown[-1], Checked(flaw, "mean level 123, usual is 234"))
-            page._refresh()
-            assert clipped(window) == [], flaw
-        for step in Step:
-            page.step = step
-            page._refresh()
-            assert clipped(window) == [], step
-        page.ask_remove(0)
-        assert clipped(window) == []
-        page.sheet.close()
-    finally:
-        qapp.removeTranslator(translator)
+def test_nothing_is_clipped_when_texts_grow_by_40_percent(qtbot, longer, make_screen, bundle, slot, panel):
+    screen, page = filled(qtbot, make_screen, bundle, slot, panel)
+    window = screen.window
+    for flaw in Flaw:
+        page.checked = (screen.shown[-1], Checked(flaw, "mean level 123, usual is 234"))
+        page._refresh()
+        assert clipped(window) == [], flaw
+    for step in Step:
+        page.step = step
+        page._refresh()
+        assert clipped(window) == [], step
+    page.ask_remove(0)
+    assert clipped(window) == []
+    page.sheet.close()
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -418,13 +401,7 @@ def test_touch_targets_are_large_and_apart(qtbot, make_screen, bundle, slot, pan
     for step in Step:
         page.step = step
         page._refresh()
-        QCoreApplication.sendPostedEvents()
-        targets = [button for button in window.findChildren(TouchButton) if button.isVisible()]
-        assert all(min(one.width(), one.height()) >= 15 * px_per_mm - 1 for one in targets)
-        places = [one.rect().translated(one.mapTo(window, QPoint(0, 0))) for one in targets]
-        gap = round(3 * px_per_mm) - 2
-        for one, other in itertools.combinations(places, 2):
-            assert not one.adjusted(-gap, -gap, gap, gap).intersects(other), (step, one, other)
+        check_targets(window, px_per_mm)
     view = page.collect.taken
     assert min(view.cell(0).width(), view.cell(0).height()) >= 18 * px_per_mm - 1
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from fingers import check_targets, touch
+from looking import PANELS, clipped
 from PyQt5 import sip
-from PyQt5.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
+from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication
 from stations import GivenSlot
-from test_looks import PANELS, Longer, clipped
 
 from edge_app.bundle import ModelBundle
 from edge_app.cameras.synthetic import SyntheticLine
@@ -32,14 +33,10 @@ from edge_app.ui.keyboard import BACK, SHIFT, SPACE
 from edge_app.ui.main_window import MainWindow
 from edge_app.ui.pages.tuning import TuningPage
 from edge_app.ui.score_plot import THRESHOLD, UNCERTAIN
-from edge_app.ui.text import FitText, TouchButton
+from edge_app.ui.text import FitText
 from edge_app.ui.tuning_panels import ApplySheet
 
 OTHER = "demo-2-0123456789ab"
-
-
-def touch(qtbot, widget) -> None:
-    qtbot.mouseClick(widget, Qt.LeftButton)
 
 
 def move(widget, to: QPoint) -> None:
@@ -591,16 +588,11 @@ def test_nothing_is_clipped_in_english(make_station, qtbot, good, panel):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_clipped_when_texts_grow_by_40_percent(make_station, qtbot, qapp, good, panel):
-    translator = Longer()
-    qapp.installTranslator(translator)
-    try:
-        station = make_station(panel=panel)
-        station.judge(good)
-        station.open(parts=1)
-        assert show_all(station, qtbot) == []
-    finally:
-        qapp.removeTranslator(translator)
+def test_nothing_is_clipped_when_texts_grow_by_40_percent(make_station, qtbot, longer, good, panel):
+    station = make_station(panel=panel)
+    station.judge(good)
+    station.open(parts=1)
+    assert show_all(station, qtbot) == []
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -611,26 +603,14 @@ def test_targets_are_large_and_apart(make_station, qtbot, good, panel):
     station.drag(THRESHOLD, page.draft.image * 0.8)
     px_per_mm = panel[1] / 25.4
 
-    def check(root, least_wide_mm: float = 15.0) -> None:
-        QCoreApplication.sendPostedEvents()
-        targets = [one for one in root.findChildren(TouchButton) if one.isVisible()]
-        assert len(targets) >= 5
-        for target in targets:
-            assert target.width() >= least_wide_mm * px_per_mm - 1
-            assert target.height() >= 15 * px_per_mm - 1
-        places = [target.rect().translated(target.mapTo(root, QPoint(0, 0))) for target in targets]
-        for one, other in itertools.combinations(places, 2):
-            grown = one.adjusted(*(round(side * 3 * px_per_mm) - (side > 0) for side in (-1, -1, 1, 1)))
-            assert not grown.adjusted(1, 1, -1, -1).intersects(other)
-
-    check(station.screen.window)
+    check_targets(station.screen.window, px_per_mm)
     for line in (THRESHOLD, UNCERTAIN):
         assert page.plot.grip_of(line).width() >= 15 * px_per_mm - 1
     touch(qtbot, page.apply_button)
-    check(page.sheet)
+    check_targets(page.sheet, px_per_mm)
     touch(qtbot, page.sheet.reasons[-1])
     # Ten keys of 15 mm are wider than a 7 inch panel: 12 mm there.
-    check(page.sheet.keyboard, 15.0 if panel[0].width() > 1000 else 11.5)
+    check_targets(page.sheet.keyboard, px_per_mm, 15.0 if panel[0].width() > 1000 else 11.5)
     page.sheet.close()
 
 

@@ -1,7 +1,7 @@
 """The window around the pages: the menu, the way back, the engineer's PIN."""
 
 import pytest
-from PyQt5.QtCore import Qt
+from fingers import touch
 from PyQt5.QtWidgets import QLabel
 
 from edge_app.domain import Verdict
@@ -12,10 +12,6 @@ from edge_app.ui.page import Page, PageEntry
 from edge_app.ui.pin import NewPinSheet, PinSheet
 
 PIN = "4711"
-
-
-def touch(qtbot, widget) -> None:
-    qtbot.mouseClick(widget, Qt.LeftButton)
 
 
 class Plain(Page):
