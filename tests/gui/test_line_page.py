@@ -19,6 +19,16 @@ from edge_app.ui.sheets import PartSheet, Question
 from edge_app.ui.words import Line
 
 
+def ng_part_open(qtbot, make_screen, bad):
+    """A screen whose last part is NG, and its line page with that part seen large."""
+    screen = make_screen()
+    screen.line.feed(bad)
+    qtbot.waitUntil(lambda: screen.word == "NG")
+    page = screen.window.line_page
+    touch(qtbot, page.strip.thumbnails[0])
+    return screen, page
+
+
 def test_a_good_part(qtbot, make_screen, good):
     screen = make_screen()
     screen.line.feed(good)
@@ -265,11 +275,7 @@ def test_where_every_picture_is_a_part_there_is_no_trigger_to_touch(make_screen)
 
 
 def test_an_ng_part_is_compared_with_what_the_model_makes_of_it(qtbot, make_screen, bad, good, bundle):
-    screen = make_screen()
-    screen.line.feed(bad)
-    qtbot.waitUntil(lambda: screen.word == "NG")
-    page = screen.window.line_page
-    touch(qtbot, page.strip.thumbnails[0])
+    screen, page = ng_part_open(qtbot, make_screen, bad)
     sheet = page.sheet
     assert sheet.why.text().startswith("Strangest ")
     touch(qtbot, sheet.compare_button)
@@ -291,11 +297,7 @@ def test_an_ng_part_is_compared_with_what_the_model_makes_of_it(qtbot, make_scre
 
 
 def test_a_comparison_that_comes_after_the_sheet_was_closed_does_no_harm(qtbot, make_screen, bad):
-    screen = make_screen()
-    screen.line.feed(bad)
-    qtbot.waitUntil(lambda: screen.word == "NG")
-    page = screen.window.line_page
-    touch(qtbot, page.strip.thumbnails[0])
+    screen, page = ng_part_open(qtbot, make_screen, bad)
     sheet = page.sheet
     touch(qtbot, sheet.compare_button)
     with qtbot.waitSignal(sheet.destroyed):
@@ -305,11 +307,7 @@ def test_a_comparison_that_comes_after_the_sheet_was_closed_does_no_harm(qtbot, 
 
 
 def test_the_heat_is_made_stronger_and_weaker_in_the_parts_sheet(qtbot, make_screen, bad):
-    screen = make_screen()
-    screen.line.feed(bad)
-    qtbot.waitUntil(lambda: screen.word == "NG")
-    page = screen.window.line_page
-    touch(qtbot, page.strip.thumbnails[0])
+    screen, page = ng_part_open(qtbot, make_screen, bad)
     sheet, images = page.sheet, []
     for word in ("medium", "strong", "weak", "medium"):
         assert sheet.strength.text().endswith(word)

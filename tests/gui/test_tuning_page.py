@@ -395,14 +395,20 @@ class TwoBundles:
         pass
 
 
-def test_a_new_bundle_makes_the_limits_stale_and_the_screen_says_so(make_station, bundle, qtbot, good):
+def limits_moved(make_station, bundle, good):
+    """Both bundles, the station with the first one's threshold moved but not applied, and what it was."""
     other = replace(bundle, manifest=bundle.manifest.model_copy(update={"bundle_id": OTHER}))
     both = TwoBundles(bundle, other)
     station = make_station(slot=both)
     station.judge(good)
-    page = station.open(parts=1)
-    own = page.draft
+    own = station.open(parts=1).draft
     station.drag(THRESHOLD, 3.0)
+    return both, station, own
+
+
+def test_a_new_bundle_makes_the_limits_stale_and_the_screen_says_so(make_station, bundle, qtbot, good):
+    both, station, own = limits_moved(make_station, bundle, good)
+    page = station.screen.window.page
     station.apply()
     assert station.judge(good).verdict is Verdict.NG
     both.judges.reverse()
@@ -421,13 +427,8 @@ def test_a_new_bundle_makes_the_limits_stale_and_the_screen_says_so(make_station
 
 
 def test_limits_chosen_for_a_bundle_that_has_gone_are_refused(make_station, bundle, qtbot, good):
-    other = replace(bundle, manifest=bundle.manifest.model_copy(update={"bundle_id": OTHER}))
-    both = TwoBundles(bundle, other)
-    station = make_station(slot=both)
-    station.judge(good)
-    page = station.open(parts=1)
-    own = page.draft
-    station.drag(THRESHOLD, 3.0)
+    both, station, own = limits_moved(make_station, bundle, good)
+    page = station.screen.window.page
     touch(qtbot, page.apply_button)
     sheet = page.sheet
     touch(qtbot, sheet.reasons[0])
