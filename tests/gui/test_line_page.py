@@ -297,7 +297,7 @@ def test_an_ng_part_is_compared_with_what_the_model_makes_of_it(qtbot, make_scre
 
 
 def test_a_comparison_that_comes_after_the_sheet_was_closed_does_no_harm(qtbot, make_screen, bad):
-    screen, page = ng_part_open(qtbot, make_screen, bad)
+    _, page = ng_part_open(qtbot, make_screen, bad)
     sheet = page.sheet
     touch(qtbot, sheet.compare_button)
     with qtbot.waitSignal(sheet.destroyed):
@@ -307,7 +307,7 @@ def test_a_comparison_that_comes_after_the_sheet_was_closed_does_no_harm(qtbot, 
 
 
 def test_the_heat_is_made_stronger_and_weaker_in_the_parts_sheet(qtbot, make_screen, bad):
-    screen, page = ng_part_open(qtbot, make_screen, bad)
+    _, page = ng_part_open(qtbot, make_screen, bad)
     sheet, images = page.sheet, []
     for word in ("medium", "strong", "weak", "medium"):
         assert sheet.strength.text().endswith(word)
