@@ -70,7 +70,7 @@ def sample(bundle: Path, parts: int) -> Iterator[Sample]:
             bridge = StationBridge(builder.stations, languages=Languages(), themes=Themes(), recipes=builder.recipes)
             try:
                 made, loop = Sample(bridge, Roles(Path(name) / "roles.json")), QEventLoop()
-                bridge.status_changed.connect(lambda status: loop.quit() if status.counters.parts >= parts else None)
+                bridge.status_changed.connect(lambda status: loop.quit() if status.judged >= parts else None)
                 bridge.start()
                 QTimer.singleShot(_TIMEOUT_MS, loop.quit)
                 loop.exec_()

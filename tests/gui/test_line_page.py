@@ -210,7 +210,7 @@ def test_an_error_of_the_station_is_shown_and_start_leaves_it(qtbot, make_screen
 def test_the_end_of_the_run_is_told_and_the_ng_part_stays_in_reach(qtbot, make_screen, good, bad):
     screen = make_screen(max_parts=3)
     screen.line.feed(good, bad, good)
-    qtbot.waitUntil(lambda: screen.word == "STOPPED" and screen.window.status.counters.parts == 3)
+    qtbot.waitUntil(lambda: screen.word == "STOPPED" and screen.window.status.lot.parts == 3)
     assert screen.window.andon.message.text() == "3 parts done"
     assert [result.inspection.verdict for result in screen.window.line_page.strip.results] == [Verdict.NG]
 

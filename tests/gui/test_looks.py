@@ -189,7 +189,8 @@ STATUS = StationStatus(
     bundle_id="hazelnut-12-0123456789ab",
     threshold=0.2487,
     device="cpu",
-    counters=Counters(parts=98765, good=97654, ng=1101, no_verdict=10),
+    shift=Counters(parts=98765, good=97654, ng=1101, no_verdict=10),
+    lot=Counters(parts=98765, good=97654, ng=1101, no_verdict=10),
     latency_median_ms=12.3,
     latency_p99_ms=45.6,
 )

@@ -79,7 +79,8 @@ _REPORT = StatusReport(
             name="top", source="camera:0", ok=True, frames_per_s=24.96, queue=1, dropped=3, refused_triggers=2
         ),
     ),
-    counters=Counters(parts=10, good=7, ng=2, no_verdict=1),
+    shift=Counters(parts=30, good=25, ng=4, no_verdict=1),
+    lot=Counters(parts=10, good=7, ng=2, no_verdict=1),
     latency=latency_of([8.0] * 40 + [15.0] * 10 + [300.0]),
     device="cpu",
     bundle_id="flange-3-abc",

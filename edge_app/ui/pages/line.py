@@ -145,7 +145,7 @@ class LinePage(Page):
                 detail=self.tr("Parts, GOOD, NG, NO VERDICT and yield start again. The records of all parts stay."),
                 yes=self.tr("Set to zero"),
                 no=self.tr("Keep counting"),
-                on_yes=self.bridge.reset_counters,
+                on_yes=self.bridge.begin_lot,
             )
         )
 
