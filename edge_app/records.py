@@ -164,9 +164,7 @@ class Records:
             found = self._file.connection.execute("SELECT * FROM parts ORDER BY part_id DESC LIMIT ?", (limit,))
             return [dict(row) for row in found]
 
-    def counts(
-        self, *, camera: str = "", after_id: int = 0, since_utc: datetime | None = None
-    ) -> dict[Verdict, int]:
+    def counts(self, *, camera: str = "", after_id: int = 0, since_utc: datetime | None = None) -> dict[Verdict, int]:
         """How many parts of each verdict there are.
 
         Args:

@@ -28,9 +28,9 @@ def test_a_good_part(qtbot, make_screen, good):
     qtbot.waitUntil(lambda: screen.word == "GOOD")
     assert screen.looks_good()
     assert screen.window.line_page.verdict.look.part.startswith("nut 0 · ")
-    qtbot.waitUntil(lambda: screen.window.line_page.counters.values["parts"].text() == "1")
-    counters = {name: value.text() for name, value in screen.window.line_page.counters.values.items()}
-    assert counters == {"parts": "1", "good": "1", "ng": "0", "no_verdict": "0", "share": "100.0 %"}
+    qtbot.waitUntil(lambda: screen.window.line_page.counters.lot["parts"] == "1")
+    page = screen.window.line_page
+    assert page.counters.lot == page.counters.shift == {"parts": "1", "good": "1", "ng": "0", "no_verdict": "0", "share": "100.0 %"}
     assert screen.window.andon.state.text() == "RUNNING"
 
 
@@ -176,18 +176,18 @@ def test_the_reset_of_the_counters_asks_first_and_is_recorded(qtbot, make_screen
     records = Records(tmp_path)
     screen = make_screen(records=records)
     screen.line.feed(good)
-    qtbot.waitUntil(lambda: screen.window.line_page.counters.values["parts"].text() == "1")
-    touch(qtbot, screen.window.line_page.counters.reset)
+    qtbot.waitUntil(lambda: screen.window.line_page.counters.lot["parts"] == "1")
+    touch(qtbot, screen.window.line_page.counters)
     question = screen.window.line_page.sheet
     assert isinstance(question, Question)
     with qtbot.waitSignal(question.destroyed):
         touch(qtbot, question.no_button)
     screen.bridge.poll()
-    assert screen.window.line_page.counters.values["parts"].text() == "1"
-    touch(qtbot, screen.window.line_page.counters.reset)
+    assert screen.window.line_page.counters.lot["parts"] == "1"
+    touch(qtbot, screen.window.line_page.counters)
     touch(qtbot, screen.window.line_page.sheet.yes_button)
-    qtbot.waitUntil(lambda: screen.window.line_page.counters.values["parts"].text() == "0")
-    assert screen.window.line_page.counters.values["share"].text() == "-"
+    qtbot.waitUntil(lambda: screen.window.line_page.counters.lot["parts"] == "0")
+    assert screen.window.line_page.counters.lot["share"] == "-"
     screen.bridge.close()
     records.close()
 
