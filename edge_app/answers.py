@@ -63,7 +63,9 @@ def report(
         message=whole.message,
         editing=whole.editing,
         cameras=tuple(_camera_report(station.status()) for station in stations.each),
-        counters=whole.counters,
+        shift=whole.shift,
+        lot=whole.lot,
+        shift_since_utc=whole.shift_since_utc,
         latency=latency_of(latencies_ms),
         device=whole.device,
         bundle_id=whole.bundle_id,
@@ -90,8 +92,8 @@ def report(
 def told_to_systemd(stations: Stations) -> str:
     """One line for `systemctl status`."""
     status = stations.status()
-    counters = status.counters
-    said = f"{status.state.value}: {counters.parts} parts, {counters.ng} NG, {counters.no_verdict} NO VERDICT"
+    lot = status.lot
+    said = f"{status.state.value}: {lot.parts} parts of this lot, {lot.ng} NG, {lot.no_verdict} NO VERDICT"
     return f"{said}; {status.message}" if status.message else said
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +19,7 @@ from edge_app.cameras import opener
 from edge_app.cameras.settings import CameraSettings
 from edge_app.domain import Area, Box
 from edge_app.errors import ConfigError, did_you_mean
+from edge_app.history import SHIFT_STARTS
 from edge_app.retention import Limits
 from edge_app.screen_settings import Language, Theme
 from edge_app.serials import USUAL_FORMATS, BarcodeOptions, SerialRule
@@ -39,6 +42,7 @@ _WRITE = {
     "serial_required": "serial_required = true or serial_required = false",
     "records_dir": 'a folder, such as records_dir = "/var/lib/kensa/records"',
     "keep_good_share": "a share from 0 (none) to 1 (all), such as keep_good_share = 0.01",
+    "shifts": 'local times at which shifts begin, such as shifts = ["06:00", "14:00", "22:00"]',
     "reject": 'a list of addresses, such as reject = ["file:/run/kensa/reject"]',
     "control": 'the path of a socket, such as control = "/run/kensa/control.sock"',
     "http_port": "a port from 1024 to 65535, such as http_port = 8765",
@@ -63,8 +67,17 @@ def _full_path(value: object, info: pydantic.ValidationInfo) -> Path:
     return folder / Path(value).expanduser()
 
 
+def _clock(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"\d\d:\d\d", value):
+        return time.fromisoformat(value)
+    if isinstance(value, time) and value.tzinfo is None:
+        return value
+    raise ValueError("not a time")
+
+
 FullPath = Annotated[Path, pydantic.BeforeValidator(_full_path)]
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^\w[\w.\-]{0,63}$")]
+Clock = Annotated[time, pydantic.BeforeValidator(_clock), pydantic.PlainSerializer(lambda at: f"{at:%H:%M}")]
 Pixels = Annotated[StrictInt, Field(ge=0, le=100_000)]
 Side = Annotated[StrictInt, Field(ge=1, le=100_000)]
 
@@ -171,6 +184,7 @@ class StationConfig(CameraConfig):
         records_dir: where verdicts are written; None for the user's state folder.
         keep_good_share: of the GOOD parts whose picture is kept.
         retention: how long pictures are kept, and how much disk they may fill.
+        shifts: local times at which a shift begins.
         reject: addresses that are told of every verdict.
         control: the socket for `edge-app status` and `edge-app trigger`; None for the usual place.
         http_port: of the same on this computer alone; None for none.
@@ -187,6 +201,7 @@ class StationConfig(CameraConfig):
     records_dir: FullPath | None = None
     keep_good_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     retention: RetentionConfig = RetentionConfig()
+    shifts: Annotated[tuple[Clock, ...], Field(min_length=1, max_length=24)] = SHIFT_STARTS
     reject: tuple[Annotated[str, StringConstraints(strict=True), pydantic.AfterValidator(_output)], ...] = ()
     control: FullPath | None = None
     http_port: Annotated[StrictInt, Field(ge=1024, le=65535)] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 
 from edge_app.domain import Frame, Inspection, MissedPart, Reason, UInt8Array
 from edge_app.inspector import no_verdict
@@ -18,12 +19,14 @@ class InHand:
     Attributes:
         judge: the one that it is for.
         verdict: None before it is asked for.
+        decided_utc: as the record has it; None before it is recorded.
         part_id: its number in the record, 0 where nothing is recorded; None before it is.
     """
 
     part: Frame | MissedPart
     judge: Judge
     verdict: Future[Inspection] | None = None
+    decided_utc: datetime | None = None
     part_id: int | None = None
 
     @property

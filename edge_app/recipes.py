@@ -242,6 +242,10 @@ class Recipes:
         self._refuse_overridden(changes)
         return difference(before, change(self.path, changes))
 
+    def recipe(self, product: str) -> CameraConfig:
+        """What a kept recipe says."""
+        return check_config(self._recipe(product), self.path)
+
     def _recipe(self, product: str) -> dict[str, Any]:
         path = self.folder / f"{product}.toml"
         try:

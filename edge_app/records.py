@@ -17,6 +17,7 @@ import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -121,11 +122,18 @@ class Records:
         with self._guard, self._file.faults():
             self._file.despite_damage(lambda: insert_mark(self._file.connection, part_id, mark, who, utc_now()))
 
-    def last_audited(self, kind: str) -> dict[str, Any] | None:
-        """The details of the newest entry of a kind; None where there is none."""
+    def last_audited(self, kind: str, camera: str | None = None) -> dict[str, Any] | None:
+        """The details of the newest entry of a kind; None where there is none.
+
+        Args:
+            kind: what was changed, in a word.
+            camera: only of entries whose details name this camera.
+        """
         with self._guard, self._file.faults():
             found = self._file.connection.execute(
-                "SELECT details FROM audit WHERE kind = ? ORDER BY entry_id DESC LIMIT 1", (kind,)
+                "SELECT details FROM audit WHERE kind = :kind"
+                " AND (:camera IS NULL OR json_extract(details, '$.camera') = :camera) ORDER BY entry_id DESC LIMIT 1",
+                {"kind": kind, "camera": camera},
             ).fetchone()
         return None if found is None else dict(json.loads(found[0]))
 
@@ -156,13 +164,31 @@ class Records:
             found = self._file.connection.execute("SELECT * FROM parts ORDER BY part_id DESC LIMIT ?", (limit,))
             return [dict(row) for row in found]
 
-    def counts(self) -> dict[Verdict, int]:
-        """How many parts of each verdict there are."""
+    def counts(self, *, camera: str = "", after_id: int = 0, since_utc: datetime | None = None) -> dict[Verdict, int]:
+        """How many parts of each verdict there are.
+
+        Args:
+            camera: whose; "" for all. Where it is not said, the index alone is read.
+            after_id: of the parts after this one.
+            since_utc: of those decided then or later.
+        """
+        since = "" if since_utc is None else since_utc.isoformat(timespec="microseconds")
         with self._guard, self._file.faults():
             found = dict(
-                self._file.connection.execute("SELECT verdict, COUNT(*) FROM parts GROUP BY verdict").fetchall()
+                self._file.connection.execute(
+                    "SELECT verdict, COUNT(*) FROM parts INDEXED BY parts_by_time"
+                    " WHERE decided_utc >= :since AND part_id > :after"
+                    + (" AND camera = :camera" if camera else "")
+                    + " GROUP BY verdict",
+                    {"since": since, "after": after_id, "camera": camera},
+                ).fetchall()
             )
         return {verdict: found.get(verdict.value, 0) for verdict in Verdict}
+
+    def last_part_id(self) -> int:
+        """The number of the newest part, 0 before the first."""
+        with self._guard, self._file.faults():
+            return next_part_id(self._file.connection) - 1
 
     def close(self) -> None:
         """Close the file and give the folder free. May be called twice."""

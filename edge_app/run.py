@@ -217,6 +217,7 @@ class _Build:
                     in_flight=config.workers + 1,
                     watchdog=self.watchdog,
                     on_start=pool.begin_anew,
+                    shift_starts=config.shifts,
                 )
                 for camera in cameras
             ]

@@ -75,7 +75,7 @@ class StateMachine:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Parts since the counters were last reset."""
+    """How many parts there were, and what the machine said of them."""
 
     parts: int = 0
     good: int = 0
@@ -126,6 +126,10 @@ class StationStatus:
         camera_ok: whether the last attempt to get a picture gave one.
         dropped: pictures that were not inspected because a newer one, or too many, came.
         latency_median_ms: from capture to committed verdict, over the last few hundred pictures; 0 before the first.
+        shift: counters of the shift at hand; nobody resets them.
+        lot: counters since they were last reset, by hand, by a changeover or with new limits.
+        shift_since_utc: when the shift at hand began.
+        judged: parts since this program built its station.
         name: of the camera, "" where there is one alone.
         camera_settings: what the camera really took, as text by name.
         frames_per_s: that the camera gives.
@@ -144,9 +148,12 @@ class StationStatus:
     bundle_id: str
     threshold: float
     device: str
-    counters: Counters
+    shift: Counters
+    lot: Counters
     latency_median_ms: float
     latency_p99_ms: float
+    shift_since_utc: datetime | None = None
+    judged: int = 0
     notice: str = ""
     name: str = ""
     camera_settings: Mapping[str, str] = field(default_factory=dict)

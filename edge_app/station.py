@@ -13,15 +13,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time
 
 import numpy as np
 
 from edge_app.cameras import FrameSource
 from edge_app.capture import Capture
+from edge_app.counting import RESET, Counting
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, MissedPart, Reason, utc_now
 from edge_app.errors import CameraError, RecordsError
 from edge_app.health import FrameGuard
+from edge_app.history import SHIFT_STARTS
 from edge_app.in_hand import InHand
 from edge_app.limits import display_range
 from edge_app.mailbox import Mailbox, Policy
@@ -84,9 +86,11 @@ class Station:
         in_flight: so many parts are with the model at once.
         watchdog: sees whether the inspection moves while a run lasts.
         on_start: called when a run begins.
+        shift_starts: local times at which the counters of a shift begin.
 
     Raises:
         BundleError: the slot has no model.
+        RecordsError: the record cannot be read.
     """
 
     def __init__(
@@ -103,14 +107,16 @@ class Station:
         in_flight: int = 1,
         watchdog: Watchdog | None = None,
         on_start: Callable[[], None] = lambda: None,
+        shift_starts: Sequence[time] = SHIFT_STARTS,
     ) -> None:
         self.recipe = recipe or Recipe()
         self._slot, self._records, self._publish, self._max_parts = slot, records, publish, max_parts
         self._outputs, self._most_in_flight, self._on_start = outputs, in_flight, on_start
         self._watchdog = watchdog or Watchdog()
+        self.shift_starts = tuple(shift_starts)
         self._lock, self._begin_lock = threading.Lock(), threading.Lock()
         self._machine = StateMachine()
-        self._counters, self._judged = Counters(), 0
+        self._counting, self._judged = Counting(records, self.recipe.name, utc_now(), shift_starts), 0
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._refused = 0
         self._recorder: Recorder | None = None
@@ -191,21 +197,26 @@ class Station:
             _log.error("%s", message)
         self._capture.stop()
 
-    def reset_counters(self) -> None:
-        """Count from zero again; what stood there is recorded."""
+    def begin_lot(self, who: str) -> None:
+        """Count the lot from zero; what stood there is recorded, and where the new one begins.
+
+        Args:
+            who: for the audit log.
+        """
         with self._lock:
-            was, self._counters = self._counters, Counters()
+            was = self._counting.reset()
         if self._records is not None:
             try:
-                text = f"parts {was.parts}, GOOD {was.good}, NG {was.ng}, NO VERDICT {was.no_verdict}"
-                self._records.note("counters reset", text)
+                self._records.audit(RESET, who, "the counters of the lot begin at zero", was)
             except RecordsError as error:
                 self.fail(str(error))
 
     def status(self) -> StationStatus:
         """The present state, for the screen; cheap, from any thread."""
         with self._lock:
-            counters, judge = self._counters, self._judge
+            counting, judge = self._counting, self._judge
+            counting.turn(utc_now())
+            shift, lot, shift_since_utc = counting.shift, counting.lot, counting.shift_since_utc
         median_ms, p99_ms = np.percentile(self.latencies_ms() or [0.0], (50, 99))
         state, since_utc, message = self._machine.now
         capture, recorder = self._capture, self._recorder
@@ -225,7 +236,10 @@ class Station:
             bundle_id=manifest.bundle_id,
             threshold=judge.limits.image,
             device=judge.device,
-            counters=counters,
+            shift=shift,
+            lot=lot,
+            shift_since_utc=shift_since_utc,
+            judged=self._judged,
             latency_median_ms=float(median_ms),
             latency_p99_ms=float(p99_ms),
             name=self.recipe.name,
@@ -359,6 +373,8 @@ class Station:
         if self._records is None:
             return [0] * len(judged)
         decided_utc = utc_now()
+        for one in judged:
+            one.decided_utc = decided_utc
         return self._records.append([self._row_of(one, decided_utc) for one in judged])
 
     def _row_of(self, one: InHand, decided_utc: datetime) -> JudgedPart:
@@ -399,13 +415,14 @@ class Station:
             _log.exception("parts could not be told of")
 
     def _tell(self, one: InHand, inspection: Inspection) -> None:
+        decided_utc = one.decided_utc or utc_now()
         with self._lock:
-            self._counters = self._counters.plus(inspection.verdict)
+            self._counting.add(inspection.verdict, one.part_id or 0, decided_utc)
         result = PartResult(
             part_id=one.part_id or 0,
             image_rgb=one.image_rgb,
             inspection=inspection,
-            decided_utc=utc_now(),
+            decided_utc=decided_utc,
             latency_ms=one.latency_ms,
             display_range=display_range(one.judge.bundle.manifest, inspection.threshold),
             camera=self.recipe.name,

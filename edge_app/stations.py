@@ -94,10 +94,10 @@ class Stations:
         for station in self.each:
             station.fail(message)
 
-    def reset_counters(self) -> None:
-        """Count from zero again, all."""
+    def begin_lot(self, who: str) -> None:
+        """Count the lot of each from zero."""
         for station in self.each:
-            station.reset_counters()
+            station.begin_lot(who)
 
     def close(self) -> None:
         """Finish the parts in hand and close the sources."""
@@ -123,17 +123,22 @@ def together(found: Sequence[StationStatus]) -> StationStatus:
     if len(found) == 1:
         return found[0]
     gravest = min(found, key=lambda one: _GRAVEST.index(one.state))
-    counted = [one.counters for one in found]
     return replace(
         gravest,
         message="; ".join(f"{one.name}: {one.message}" for one in found if one.message),
         source=", ".join(one.source for one in found),
         camera_ok=all(one.camera_ok for one in found),
         dropped=sum(one.dropped for one in found),
-        counters=Counters(*(sum(getattr(one, name) for one in counted) for name in Counters.__slots__)),
+        shift=_sum([one.shift for one in found]),
+        lot=_sum([one.lot for one in found]),
+        judged=sum(one.judged for one in found),
         latency_median_ms=max(one.latency_median_ms for one in found),
         latency_p99_ms=max(one.latency_p99_ms for one in found),
         name="",
         waiting=sum(one.waiting for one in found),
         refused_triggers=sum(one.refused_triggers for one in found),
     )
+
+
+def _sum(counters: Sequence[Counters]) -> Counters:
+    return Counters(*(sum(getattr(one, name) for one in counters) for name in Counters.__slots__))

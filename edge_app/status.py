@@ -88,6 +88,9 @@ class StatusReport(_Part):
         state: value of `State`, the worst of all cameras' stations.
         message: what is the matter and what to do, "" when all is well.
         editing: somebody changes the settings at the screen just now.
+        shift: counters of the shift at hand, of all cameras together.
+        lot: counters since they were last reset, likewise.
+        shift_since_utc: when the shift at hand began.
         restarts: processes of models that were replaced.
         uptime_s: since the program began, on the monotonic clock.
     """
@@ -97,7 +100,9 @@ class StatusReport(_Part):
     message: str = ""
     editing: bool = False
     cameras: tuple[CameraReport, ...] = ()
-    counters: Counters = Counters()
+    shift: Counters = Counters()
+    lot: Counters = Counters()
+    shift_since_utc: datetime | None = None
     latency: Latency = Latency()
     device: str = ""
     bundle_id: str = ""
@@ -134,14 +139,14 @@ def latency_of(latencies_ms: Sequence[float]) -> Latency:
 
 def status_text(report: StatusReport) -> str:
     """The report for a person, a line for each thing."""
-    counters = report.counters
     rows = [
         ("state", f"{report.state} since {report.since_utc.isoformat(sep=' ', timespec='seconds')}"),
         ("message", _one_line(report.message) or "all is well"),
         *([("editing", "somebody changes the settings at the screen")] if report.editing else []),
         ("product", f"{report.product}, bundle {report.bundle_id}, threshold {_figure(report.threshold)}"),
         ("device", report.device),
-        ("parts", f"{counters.parts}: GOOD {counters.good}, NG {counters.ng}, NO VERDICT {counters.no_verdict}"),
+        ("shift", _counted(report.shift)),
+        ("lot", _counted(report.lot)),
         *[("camera", _camera(camera)) for camera in report.cameras],
         *[("output", _output(output)) for output in report.outputs],
         ("board", _board(report.board)),
@@ -158,6 +163,10 @@ def status_text(report: StatusReport) -> str:
     ]
     lines = [f"{name:<9} {value}" for name, value in rows]
     return "\n".join([*lines, *_bars(report.latency)])
+
+
+def _counted(counters: Counters) -> str:
+    return f"{counters.parts} parts: GOOD {counters.good}, NG {counters.ng}, NO VERDICT {counters.no_verdict}"
 
 
 def _camera(camera: CameraReport) -> str:

@@ -160,9 +160,9 @@ class _Ending:
         self._app.quit()
 
     def _look(self, status: StationStatus) -> None:
-        self._has_run = self._has_run or status.state in RUNNING_STATES or status.counters.parts > 0
+        self._has_run = self._has_run or status.state in RUNNING_STATES or status.judged > 0
         at_rest = self._has_run and status.state not in RUNNING_STATES
-        reached = self._parts is not None and status.counters.parts >= self._parts
+        reached = self._parts is not None and status.judged >= self._parts
         if (reached or at_rest) and not self._done:
             self._done = True
             self.code = EXIT_REFUSED if status.state is State.ERROR else EXIT_OK
@@ -225,7 +225,7 @@ def save_screenshots(
         window.line_page.strip.add(list(reversed(live.line_page.strip.results)))
         for verdict, result in last.items():
             if live.running_status is not None and live.status is not None:
-                window.show_status(replace(live.running_status, counters=live.status.counters))
+                window.show_status(replace(live.running_status, shift=live.status.shift, lot=live.status.lot))
             window.line_page.show_part(result)
             path = folder / f"screen-{verdict.value.lower().replace(' ', '-')}-{size.width()}x{size.height()}.png"
             if not window.grab().save(os.fspath(path)):

@@ -140,9 +140,10 @@ class StationBridge(Threads):
             if isinstance(station.recipe.trigger, OnDemand):
                 self.do(station.trigger)
 
-    def reset_counters(self) -> None:
-        """Set the counters to zero."""
-        self.do(lambda: self.station.reset_counters())
+    def begin_lot(self) -> None:
+        """Set the counters of the lot to zero; the log says who did it."""
+        who = "engineer" if self.roles is not None and self.roles.is_engineer else "operator"
+        self.do(lambda: self.station.begin_lot(who))
 
     def edit(self, editing: bool) -> None:
         """Somebody begins or ends to change the settings: the station says so to whoever asks."""
@@ -201,6 +202,8 @@ class StationBridge(Threads):
             self._build_anew()
             if self.records is not None:
                 self.records.audit("recipe", who, text, in_words(changes))
+            if self.station.status().lot.parts:
+                self.station.begin_lot(who)
         except Exception as error:
             recipes.restore(before)
             self._build_anew()
@@ -214,8 +217,6 @@ class StationBridge(Threads):
         return changes
 
     def _build_anew(self) -> None:
-        if self.station.status().counters.parts:
-            self.station.reset_counters()  # they begin at zero: what stood there is in the log
         self.station.close()
         try:
             self.station = self._make_station(self._take)

@@ -77,6 +77,7 @@ class ListSheet(CardSheet):
         metrics: sizes of the screen.
         title: above the list.
         detail: one sentence below the title, "" for none.
+        columns: so many buttons stand side by side in the list.
 
     Attributes:
         up: scrolls; there only where the list is longer than its room.
@@ -85,12 +86,11 @@ class ListSheet(CardSheet):
 
     WIDEST_MM = 150.0
 
-    def __init__(self, window: QWidget, metrics: theme.Metrics, title: str, detail: str = "") -> None:
+    def __init__(self, window: QWidget, metrics: theme.Metrics, title: str, detail: str = "", columns: int = 1) -> None:
         super().__init__(window, metrics, title, detail)
         m = metrics
         self.up, self.down = TouchButton("\u25b2"), TouchButton("\u25bc")
-        # Of a row in the list, with room for the arrows beside it.
-        self.row_width = self.inner_width - m.touch - m.gap
+        self._columns = columns
         self._list = QWidget()
         self._list.setObjectName("list")
         self._rows = QVBoxLayout(self._list)
@@ -130,13 +130,10 @@ class ListSheet(CardSheet):
         self._area.setFixedHeight(max(1, min(wanted, room)))
         for arrow in (self.up, self.down):
             arrow.setVisible(wanted > room)
-        if wanted <= room:
-            self.fit_rows(self.inner_width)
-
-    def fit_rows(self, width_px: int) -> None:
-        """Make what is touched in the list so wide."""
+        # Where no arrows are needed, their room is the list's.
+        width, gap = self.inner_width - (m.touch + m.gap if wanted > room else 0), m.gap
         for button in self._list.findChildren(TouchButton):
-            button.setFixedWidth(width_px)
+            button.setFixedWidth((width + gap) // self._columns - gap)
 
     def _scroll(self, way: int) -> None:
         bar = self._area.verticalScrollBar()
@@ -172,8 +169,7 @@ class ChoiceSheet(ListSheet):
         detail: str = "",
         columns: int = 1,
     ) -> None:
-        super().__init__(window, metrics, title, detail)
-        self._columns = columns
+        super().__init__(window, metrics, title, detail, columns)
         self.buttons: dict[Any, TouchButton] = {name: TouchButton(text, checkable=True) for name, text in choices}
         grid = QGridLayout()
         grid.setSpacing(metrics.gap)
@@ -185,15 +181,9 @@ class ChoiceSheet(ListSheet):
             button.clicked.connect(lambda _=False, name=name: on_choice(name))
             grid.addWidget(button, *divmod(number, columns))
         self._rows.addLayout(grid)
-        self.fit_rows(self.row_width)
         self.cancel = TouchButton(self.tr("Cancel"))
         self.add_buttons(self.cancel)
         self.lay_out()
-
-    def fit_rows(self, width_px: int) -> None:
-        """Make the choices as wide as fit side by side."""
-        gap = self._metrics.gap
-        super().fit_rows((width_px + gap) // self._columns - gap)
 
 
 class SomeSheet(ListSheet):
@@ -226,7 +216,7 @@ class SomeSheet(ListSheet):
         super().__init__(window, metrics, title, detail)
         self.buttons = {text: TouchButton(checkable=True) for text in choices}
         for text, button in self.buttons.items():
-            button.apply_metrics(metrics, self.row_width, metrics.touch)
+            button.apply_metrics(metrics, metrics.touch, metrics.touch)
             button.toggled.connect(self._show)
             button.setChecked(text in chosen)
             self.add_row(button)

@@ -236,7 +236,7 @@ class Gallery(QWidget):
             self._behind(lambda window: PartSheet(window, self._made.last[Verdict.NG], m, True, bridge)),
             self._behind(lambda window: self._compared(window, m, bridge)),
             self._behind(lambda window: self._question(window, m)),
-            self._behind(lambda window: Menu(window, m, bridge, lambda name: None)),
+            self._behind(lambda window: Menu(window, m, bridge, lambda name: None, lambda: None)),
             self._behind(lambda window: NewPinSheet(window, self._made.roles, m, lambda: None)),
         ]
 

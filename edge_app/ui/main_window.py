@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QApplication, QHBoxLayout, QLayout, QStackedWidget, 
 from edge_app.states import StationStatus
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
+from edge_app.ui.changeover import Changeover
 from edge_app.ui.menu import Menu
 from edge_app.ui.page import Page, PageEntry
 from edge_app.ui.pages import PAGES
@@ -32,6 +33,7 @@ class MainWindow(QWidget):
     Attributes:
         page: the one in sight.
         line_page: always there.
+        changeover: from one product to another.
         head: of every other page: the way back, its title, the last verdict, its own buttons.
     """
 
@@ -58,7 +60,9 @@ class MainWindow(QWidget):
         self.head.hide()
         self.retranslate()
 
+        self.changeover = Changeover(self, bridge)
         self.line_page.menu_button.clicked.connect(self.open_menu)
+        self.line_page.product_button.clicked.connect(self.changeover.open)
         self.head.back.clicked.connect(self.show_line)
         bridge.part_shown.connect(self._show_chip)
         bridge.status_changed.connect(self.show_status)
@@ -99,7 +103,7 @@ class MainWindow(QWidget):
 
     def open_menu(self) -> None:
         """Choose a page."""
-        self.page.open_sheet(Menu(self, self._sizes, self.bridge, self.open_page))
+        self.page.open_sheet(Menu(self, self._sizes, self.bridge, self.open_page, self.changeover.open))
 
     def show_status(self, status: StationStatus) -> None:
         """Show what the station says of itself, on all pages."""

@@ -9,7 +9,7 @@ from PyQt5.QtWidgets import QGridLayout, QWidget
 
 from edge_app.ui import theme
 from edge_app.ui.bridge import StationBridge
-from edge_app.ui.pages import PAGES
+from edge_app.ui.pages import PAGES, title
 from edge_app.ui.sheets import Sheet
 from edge_app.ui.text import TouchButton
 
@@ -25,18 +25,25 @@ class Menu(Sheet):
         metrics: sizes of the screen.
         bridge: the station.
         open_page: called with a page's name.
+        change_over: opens the kept recipes.
 
     Attributes:
-        buttons: by the page's name; and "language", "theme", "lock" and "close".
+        buttons: by the page's name; and "changeover", "language", "theme", "lock" and "close".
     """
 
     def __init__(
-        self, window: QWidget, metrics: theme.Metrics, bridge: StationBridge, open_page: Callable[[str], None]
+        self,
+        window: QWidget,
+        metrics: theme.Metrics,
+        bridge: StationBridge,
+        open_page: Callable[[str], None],
+        change_over: Callable[[], None],
     ) -> None:
         super().__init__(window)
         self.buttons: dict[str, TouchButton] = {}
         roles = bridge.roles
         is_engineer = roles is None or roles.is_engineer
+        self._add("changeover", title("changeover"), change_over)
         for entry in PAGES:
             mark = "" if is_engineer or not entry.engineer else f" {LOCK}"
             self._add(entry.name, entry.title() + mark, lambda _=False, name=entry.name: open_page(name))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QPointF, QRectF, Qt, pyqtSignal
+from PyQt5.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PyQt5.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from edge_app.domain import Verdict
-from edge_app.station import PartResult, StationStatus
+from edge_app.states import Counters, PartResult, StationStatus
 from edge_app.ui import theme, words
-from edge_app.ui.text import SMALLEST_PX, FitText, TouchButton
+from edge_app.ui.text import SMALLEST_PX, FitText, TouchButton, draw_fitted, extent
 from edge_app.ui.words import Line
 
 _BAR_TONES = {
@@ -135,61 +135,105 @@ class _Track(QWidget):
             painter.drawPolygon(QPolygonF([QPointF(x - tip, 0), QPointF(x + tip, 0), QPointF(x, tip + 1)]))
 
 
-class CountersPanel(QFrame):
-    """Parts of this shift and lot. The reset is here, far from Start and Stop, and asks first."""
+class CountersPanel(TouchButton):
+    """Parts of this shift and of this lot, a row each, all numbers in one size that fits.
 
-    reset_asked = pyqtSignal()
+    A touch asks whether the lot begins again; it is far from Start and Stop.
+
+    Attributes:
+        shift: texts by what they count.
+        lot: likewise.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.setProperty("role", "card")
-        self.values = {name: FitText("count", bold=True) for name in ("parts", "good", "ng", "no_verdict", "share")}
-        self._labels = {name: FitText("small", ink=theme.INK_SOFT) for name in self.values}
-        self.reset = TouchButton()
-        self.reset.clicked.connect(self.reset_asked)
-        grid = QGridLayout(self)
-        places = {"parts": (0, 0), "good": (0, 1), "ng": (0, 2), "share": (1, 0), "no_verdict": (1, 1)}
-        for name, (row, column) in places.items():
-            cell = QVBoxLayout()
-            cell.setSpacing(0)
-            cell.addWidget(self.values[name])
-            cell.addWidget(self._labels[name])
-            grid.addLayout(cell, row, column, 1, 2 if name == "no_verdict" else 1)
-        grid.addWidget(self.reset, 0, 3, 2, 1, Qt.AlignVCenter)
-        grid.setColumnStretch(0, 1)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(2, 1)
+        self.shift: dict[str, str] = {}
+        self.lot: dict[str, str] = {}
+        self._heads: list[str] = []
+        self._rows = "", ""
+        self._m = theme.Metrics(4.0, True)
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
         self.retranslate()
 
     def retranslate(self) -> None:
         """Take the texts of the present language."""
-        texts = {
-            "parts": self.tr("parts"),
-            "good": words.verdict_word(Verdict.GOOD),
-            "ng": words.verdict_word(Verdict.NG),
-            "no_verdict": words.verdict_word(Verdict.NO_VERDICT),
-            "share": self.tr("yield"),
-        }
-        for name, text in texts.items():
-            self._labels[name].set_text(text)
-        self.reset.setText(self.tr("Reset"))
+        verdicts = [words.verdict_word(verdict) for verdict in (Verdict.GOOD, Verdict.NG, Verdict.NO_VERDICT)]
+        self._heads = [self.tr("Reset lot"), self.tr("parts"), *verdicts, self.tr("yield")]
+        self._rows = self.tr("Shift"), self.tr("Lot")
+        self.setAccessibleName(self.tr("Reset lot"))
+        self.update()
 
     def show_status(self, status: StationStatus) -> None:
         """Show the station's counters."""
-        counters = status.counters
-        for name in ("parts", "good", "ng", "no_verdict"):
-            self.values[name].set_text(words.count(getattr(counters, name)))
-        self.values["share"].set_text(words.share(counters.good, counters.parts))
+        shift, lot = _texts(status.shift), _texts(status.lot)
+        if (shift, lot) != (self.shift, self.lot):
+            self.shift, self.lot = shift, lot
+            self.update()
 
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
-        self.layout().setContentsMargins(metrics.mm(2), metrics.pad, metrics.pad, metrics.pad)
-        self.layout().setHorizontalSpacing(metrics.mm(2))
-        self.layout().setVerticalSpacing(metrics.pad // 2)
-        self.reset.apply_metrics(metrics, metrics.touch, metrics.touch)
-        for label in (*self.values.values(), *self._labels.values()):
-            label.apply_metrics(metrics)
+        self._m = metrics
+        self.setFixedHeight(max(metrics.touch, sum(self._heights()) + 2 * metrics.pad))
+
+    def clipped(self) -> bool:
+        """Whether the columns do not fit even at their smallest."""
+        return sum(self._widths(SMALLEST_PX)) > self._across()
+
+    def sizeHint(self) -> QSize:
+        """As narrow as the page needs it: the numbers shrink."""
+        return QSize(1, self.height())
+
+    minimumSizeHint = sizeHint
+
+    def _heights(self) -> tuple[int, int, int]:
+        row = round(1.35 * self._m.count)
+        return round(1.9 * self._m.small), row, row
+
+    def _across(self) -> int:
+        return self.width() - 2 * self._m.mm(1.6)
+
+    def _lines(self) -> list[tuple[str, ...]]:
+        return [(name, *texts.values()) for name, texts in zip(self._rows, (self.shift, self.lot), strict=True)]
+
+    def _widths(self, size_px: int) -> list[int]:
+        """Of every column with numbers in this size; above them the words may stand in two lines."""
+        head_px = max(SMALLEST_PX, min(self._m.small, size_px))
+        columns = []
+        for number, head in enumerate(self._heads):
+            bold = number > 0
+            texts = [extent(line[number], theme.font(size_px, bold)).width() for line in self._lines() if line[1:]]
+            texts += [extent(word, theme.font(head_px, not bold)).width() for word in head.split()]
+            columns.append(max(texts) + self._m.mm(1))
+        return columns
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The table on the ground of a button."""
+        super().paintEvent(event)
+        tone = theme.button_tone(self.isEnabled(), self.isDown(), False)
+        sizes = range(self._m.count, SMALLEST_PX, -1)
+        size_px = next((size for size in sizes if sum(self._widths(size)) <= self._across()), SMALLEST_PX)
+        widths, heights = self._widths(size_px), self._heights()
+        spare, left = max(0, self._across() - sum(widths)) // len(widths), self._m.mm(1.6)
+        head_px = min(self._m.small, size_px)
+        lines = self._lines()
+        top = (self.height() - sum(heights)) // 2
+        with QPainter(self) as painter:
+            for number, (head, width) in enumerate(zip(self._heads, widths, strict=True)):
+                is_name = number == 0
+                align = int(Qt.AlignVCenter | (Qt.AlignLeft if is_name else Qt.AlignRight))
+                place = QRect(left, top, width + spare, heights[0])
+                ink = tone.ink if is_name or self.isDown() else theme.INK_SOFT
+                draw_fitted(painter, place, head, ink, head_px, SMALLEST_PX, bold=is_name, wrap=True, align=align)
+                for row, line in enumerate(lines):
+                    place = QRect(left, top + heights[0] + row * heights[1], width + spare, heights[1])
+                    if len(line) > number:
+                        draw_fitted(painter, place, line[number], tone.ink, size_px, bold=not is_name, align=align)
+                left += width + spare
+
+
+def _texts(counters: Counters) -> dict[str, str]:
+    texts = {name: words.count(getattr(counters, name)) for name in ("parts", "good", "ng", "no_verdict")}
+    return texts | {"share": words.share(counters.good, counters.parts)}
 
 
 class FactsBar(QWidget):

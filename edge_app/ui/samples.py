@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PyQt5.QtCore import QEventLoop, QTimer
 
-from edge_app.bundle import read_bundle
+from edge_app.bundle import build_bundle, bundle_bytes, content_of, read_bundle
 from edge_app.domain import Verdict
 from edge_app.roles import Roles
 from edge_app.run import StationBuilder
@@ -70,7 +70,7 @@ def sample(bundle: Path, parts: int) -> Iterator[Sample]:
             bridge = StationBridge(builder.stations, languages=Languages(), themes=Themes(), recipes=builder.recipes)
             try:
                 made, loop = Sample(bridge, Roles(Path(name) / "roles.json")), QEventLoop()
-                bridge.status_changed.connect(lambda status: loop.quit() if status.counters.parts >= parts else None)
+                bridge.status_changed.connect(lambda status: loop.quit() if status.judged >= parts else None)
                 bridge.start()
                 QTimer.singleShot(_TIMEOUT_MS, loop.quit)
                 loop.exec_()
@@ -83,7 +83,7 @@ def sample(bundle: Path, parts: int) -> Iterator[Sample]:
 
 
 def _arguments(folder: Path, bundle: Path, parts: int) -> argparse.Namespace:
-    """A station of this bundle in a model store, with a recipe kept for it."""
+    """A station of this bundle in a model store, with a recipe kept for it and one for another product."""
     content = read_bundle(bundle)
     product = content.manifest.product
     store = ModelStore(folder / "models", product)
@@ -93,8 +93,13 @@ def _arguments(folder: Path, bundle: Path, parts: int) -> argparse.Namespace:
         f'product = "{product}"\nmodels_dir = "models"\nsource = "{_SOURCE}"\nrecords_dir = "records"\n'
         "keep_good_share = 1.0\nworkers = 1\n"
     )
+    # A second product with the same model, as two variants of a part may have.
+    other = f"{product}-b"
+    twin = folder / f"{other}.bundle"
+    twin.write_bytes(bundle_bytes(build_bundle({**content_of(content), "product": other}, content.files)))
     (folder / "recipes").mkdir()
     (folder / "recipes" / f"{product}.toml").write_text(f'product = "{product}"\n')
+    (folder / "recipes" / f"{other}.toml").write_text(f'product = "{other}"\nbundle = "{twin.name}"\n')
     return argparse.Namespace(
         config=config, parts=parts, source=None, bundle=None, records=None, control=None, headless=False
     )

@@ -96,6 +96,9 @@ def _pages(made: Sample, size: QSize, answers_ms: int) -> Iterator[tuple[str, QI
     window.open_menu()
     yield "menu", drawn(Verdict.NG)
     window.page.sheet.close()
+    window.changeover.open()
+    yield "changeover", drawn(Verdict.NG, answers_ms)
+    window.page.sheet.close()
     for entry in PAGES:
         window.open_page(entry.name)
         yield entry.name, drawn(Verdict.GOOD, answers_ms)

@@ -264,7 +264,7 @@ class ApplySheet(Sheet):
             text = self.tr("None of the last {parts} parts would have had another verdict.").format(parts=parts)
         else:
             text = self.tr("Of the last {parts} parts: {changes}").format(parts=parts, changes=changes_text(found))
-        counters = self.tr("The counters start again.")
+        counters = self.tr("The counters of the lot start again.")
         return "\n".join(line for line in (text, golden_text(misjudged), counters) if line)
 
     def _choose(self, chosen: TouchButton, reason: str) -> None:

@@ -139,9 +139,9 @@ def test_a_folder_is_chosen_scanned_cancelled_and_gone_on_with(qtbot, screen, pa
     assert page.scan_button.text() == "Cancel"
     assert not page.folder_button.isEnabled()
     wait_for_done(qtbot, page, 3)
-    judged_before = screen.bridge.station.status().counters.parts
+    judged_before = screen.bridge.station.status().lot.parts
     screen.line.feed(good, good)
-    qtbot.waitUntil(lambda: screen.bridge.station.status().counters.parts == judged_before + 2)
+    qtbot.waitUntil(lambda: screen.bridge.station.status().lot.parts == judged_before + 2)
     assert page.is_running, "the line judged while the scan went on"
     qtbot.waitUntil(lambda: "left" in page.strip.text)
     assert 0 < page.strip.share < 1

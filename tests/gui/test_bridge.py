@@ -50,7 +50,7 @@ def test_a_blocked_screen_gets_the_newest_part_once_and_every_last_ng(qtbot, mak
     ng_at = [3, 5, 8, 11, 17, 18, 25, 30]
     screen.line.feed(*(bad if index in ng_at else good for index in range(40)))
     deadline_s = time.monotonic() + 15
-    while screen.bridge.station.status().counters.parts < 40 and time.monotonic() < deadline_s:
+    while screen.bridge.station.status().lot.parts < 40 and time.monotonic() < deadline_s:
         time.sleep(0.01)  # the GUI thread handles no event meanwhile
     assert screen.shown == []
     qtbot.waitUntil(lambda: len(screen.shown) > 0)

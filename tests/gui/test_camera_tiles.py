@@ -79,7 +79,7 @@ def test_the_worst_verdict_is_first_and_large(qtbot, make, good, bad):
     qtbot.waitUntil(lambda: two.words == {"left": "GOOD", "right": "NG"})
     assert two.order == ["right", "left"]
     assert (two.page.verdict.look.word, two.page.picture.result.camera) == ("NG", "right")
-    assert two.window.status.counters.parts == 2
+    assert two.window.status.lot.parts == 2
     # A part of the other camera does not take the NG one's place.
     two.lines["left"].feed(good)
     qtbot.waitUntil(lambda: len(two.shown) == 3)

@@ -35,9 +35,13 @@ def test_a_good_part(qtbot, make_screen, good):
     qtbot.waitUntil(lambda: screen.word == "GOOD")
     assert screen.looks_good()
     assert screen.window.line_page.verdict.look.part.startswith("nut 0 · ")
-    qtbot.waitUntil(lambda: screen.window.line_page.counters.values["parts"].text() == "1")
-    counters = {name: value.text() for name, value in screen.window.line_page.counters.values.items()}
-    assert counters == {"parts": "1", "good": "1", "ng": "0", "no_verdict": "0", "share": "100.0 %"}
+    qtbot.waitUntil(lambda: screen.window.line_page.counters.lot["parts"] == "1")
+    page = screen.window.line_page
+    assert (
+        page.counters.lot
+        == page.counters.shift
+        == {"parts": "1", "good": "1", "ng": "0", "no_verdict": "0", "share": "100.0 %"}
+    )
     assert screen.window.andon.state.text() == "RUNNING"
 
 
@@ -183,18 +187,18 @@ def test_the_reset_of_the_counters_asks_first_and_is_recorded(qtbot, make_screen
     records = Records(tmp_path)
     screen = make_screen(records=records)
     screen.line.feed(good)
-    qtbot.waitUntil(lambda: screen.window.line_page.counters.values["parts"].text() == "1")
-    touch(qtbot, screen.window.line_page.counters.reset)
+    qtbot.waitUntil(lambda: screen.window.line_page.counters.lot["parts"] == "1")
+    touch(qtbot, screen.window.line_page.counters)
     question = screen.window.line_page.sheet
     assert isinstance(question, Question)
     with qtbot.waitSignal(question.destroyed):
         touch(qtbot, question.no_button)
     screen.bridge.poll()
-    assert screen.window.line_page.counters.values["parts"].text() == "1"
-    touch(qtbot, screen.window.line_page.counters.reset)
+    assert screen.window.line_page.counters.lot["parts"] == "1"
+    touch(qtbot, screen.window.line_page.counters)
     touch(qtbot, screen.window.line_page.sheet.yes_button)
-    qtbot.waitUntil(lambda: screen.window.line_page.counters.values["parts"].text() == "0")
-    assert screen.window.line_page.counters.values["share"].text() == "-"
+    qtbot.waitUntil(lambda: screen.window.line_page.counters.lot["parts"] == "0")
+    assert screen.window.line_page.counters.lot["share"] == "-"
     screen.bridge.close()
     records.close()
 
@@ -217,7 +221,7 @@ def test_an_error_of_the_station_is_shown_and_start_leaves_it(qtbot, make_screen
 def test_the_end_of_the_run_is_told_and_the_ng_part_stays_in_reach(qtbot, make_screen, good, bad):
     screen = make_screen(max_parts=3)
     screen.line.feed(good, bad, good)
-    qtbot.waitUntil(lambda: screen.word == "STOPPED" and screen.window.status.counters.parts == 3)
+    qtbot.waitUntil(lambda: screen.word == "STOPPED" and screen.window.status.lot.parts == 3)
     assert screen.window.andon.message.text() == "3 parts done"
     assert [result.inspection.verdict for result in screen.window.line_page.strip.results] == [Verdict.NG]
 

@@ -117,7 +117,7 @@ def test_activate_the_station_takes_it_and_roll_back(qtbot, screen, page, store,
     assert "the station's answer" in page.message.text()
     assert page.activate_button.text() == "Stop waiting"
     screen.line.feed(good)
-    qtbot.waitUntil(lambda: screen.bridge.station.status().counters.parts == 2)
+    qtbot.waitUntil(lambda: screen.bridge.station.status().lot.parts == 2)
     qtbot.waitUntil(lambda: not page.is_changing, timeout=LONG_MS)
     assert page.message.text() == f"{second.bundle_id} is active; the station judges with it."
     assert (store.active_id(), store.previous_id()) == (second.bundle_id, bundle.bundle_id)

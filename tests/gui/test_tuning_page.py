@@ -158,7 +158,7 @@ def test_a_threshold_below_a_good_part_makes_it_ng_and_undo_brings_it_back(make_
     moved = page.draft
     touch(qtbot, sheet.apply)
     qtbot.waitUntil(lambda: station.slot.now().active == moved)
-    qtbot.waitUntil(lambda: station.screen.window.status.counters.parts == 0)
+    qtbot.waitUntil(lambda: station.screen.window.status.lot.parts == 0)
     found = station.judge(good)
     assert (found.verdict, found.score, found.threshold) == (Verdict.NG, score, moved.image)
     assert found.regions
@@ -639,7 +639,7 @@ def test_of_several_models_the_engineer_chooses_one(qtbot, make_screen, bundle, 
     bridge.start()
     for line in lines:
         line.feed(good)
-    qtbot.waitUntil(lambda: bridge.station.status().counters.parts == 2)
+    qtbot.waitUntil(lambda: bridge.station.status().lot.parts == 2)
     window.open_page("tuning")
     page = window.page
     qtbot.waitUntil(lambda: page.parts is not None)

@@ -97,8 +97,8 @@ def test_a_station_says_what_is_wrong_with_its_camera_and_goes_on(bundle: ModelB
                 assert one.verdict is Verdict.NO_VERDICT
                 assert any(character.isdigit() for character in one.detail), "a figure"
         status = run.station.status()
-        assert (status.counters.good, status.counters.ng) == (2, 2)
-        assert status.counters.no_verdict == len(script) - 4
+        assert (status.lot.good, status.lot.ng) == (2, 2)
+        assert status.lot.no_verdict == len(script) - 4
         rows = list(reversed(run.records.recent(len(script))))
         assert [row["reason"] for row in rows] == [one.reason and one.reason.value for one in found]
 

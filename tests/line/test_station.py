@@ -73,15 +73,15 @@ def test_every_part_is_judged_once_in_order_and_recorded(bundle: ModelBundle, pa
             assert np.array_equal(inspection.anomaly_map.values, expected.anomaly_map.values)
         assert status.state is State.READY
         assert status.message == "the source has ended"
-        assert status.counters == Counters(parts=13, good=8, ng=4, no_verdict=1)
+        assert status.lot == Counters(parts=13, good=8, ng=4, no_verdict=1)
         assert status.dropped == 0
         assert 0 < status.latency_median_ms <= status.latency_p99_ms
         assert status.bundle_id == bundle.bundle_id
         rows = list(reversed(run.records.recent(20)))
         assert [row["label"] for row in rows] == labels
         assert [row["score"] for row in rows] == [result.inspection.score for result in results]
-        run.station.reset_counters()
-        assert run.station.status().counters == Counters()
+        run.station.begin_lot("operator")
+        assert run.station.status().lot == Counters()
     assert run.station.status().state is State.HALTED
     assert not run.station.start()
 

@@ -6,7 +6,6 @@ from PyQt5.QtCore import QCoreApplication
 
 from edge_app.ui.page import PageEntry
 from edge_app.ui.pages.batch import BatchPage
-from edge_app.ui.pages.changeover import ChangeoverPage
 from edge_app.ui.pages.history import HistoryPage
 from edge_app.ui.pages.models import ModelsPage
 from edge_app.ui.pages.recipe import RecipePage
@@ -31,7 +30,6 @@ def title(name: str) -> str:
 
 
 PAGES: tuple[PageEntry, ...] = (
-    PageEntry("changeover", lambda: title("changeover"), False, ChangeoverPage),
     PageEntry("review", lambda: title("review"), False, ReviewPage),
     PageEntry("history", lambda: title("history"), False, HistoryPage),
     PageEntry("batch", lambda: title("batch"), False, BatchPage),

@@ -259,7 +259,12 @@ class HistoryPage(Page):
             self._show_charts()
             return
         folder = records.folder
-        shown = periods(self.every, utc_now(), _SHOWN[self.every][self.metrics.compact])
+        shown = periods(
+            self.every,
+            utc_now(),
+            _SHOWN[self.every][self.metrics.compact],
+            self.bridge.each[0].shift_starts,
+        )
         whole = Period(shown[0].start_utc, shown[-1].end_utc)
 
         def is_wanted() -> bool:

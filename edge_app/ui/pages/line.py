@@ -15,6 +15,7 @@ from edge_app.ui.picture import HeatLegend, PictureView
 from edge_app.ui.sheets import PartSheet, Question
 from edge_app.ui.text import TouchButton
 from edge_app.ui.thumbnails import ThumbnailStrip
+from edge_app.ui.tiles import Tile
 from edge_app.ui.trend import TrendPanel
 from edge_app.ui.verdict import VerdictPanel
 from edge_app.ui.words import Line
@@ -49,6 +50,7 @@ class LinePage(Page):
         self.trend, self.trend_button = TrendPanel(), TouchButton(checkable=True)
         self.start_button, self.stop_button = TouchButton(role="large"), TouchButton(role="large")
         self.trigger_button, self.menu_button = TouchButton(role="large"), TouchButton(role="large")
+        self.product_button = Tile()
         self.tiles = CameraTiles(len(self._cameras)) if len(self._cameras) > 1 else None
         self.strip = ThumbnailStrip()
         self.heatmap.setChecked(True)
@@ -61,7 +63,7 @@ class LinePage(Page):
         self.stop_button.clicked.connect(bridge.stop)
         self.trigger_button.clicked.connect(bridge.trigger)
         self.trigger_button.setVisible(bridge.on_demand)
-        self.counters.reset_asked.connect(self.ask_reset)
+        self.counters.clicked.connect(self.ask_reset)
         self.strip.opened.connect(self.open_part)
         if self.tiles is not None:
             self.tiles.chosen.connect(self.choose)
@@ -83,6 +85,7 @@ class LinePage(Page):
         for widget in (self.start_button, self.stop_button, self.trigger_button):
             self._bottom.addWidget(widget)
         self._bottom.addWidget(self.strip, 1)
+        self._bottom.addWidget(self.product_button)
         self._bottom.addWidget(self.menu_button)
         self._page = QVBoxLayout(self)
         self._page.addLayout(self._middle, 1)
@@ -136,16 +139,16 @@ class LinePage(Page):
         self.open_sheet(PartSheet(self.window(), result, self.metrics, self.heatmap.isChecked(), self.bridge))
 
     def ask_reset(self) -> None:
-        """Ask before the counters are set to zero."""
+        """Ask before the counters of the lot are set to zero."""
         self.open_sheet(
             Question(
                 self.window(),
                 self.metrics,
-                title=self.tr("Set the counters to zero?"),
-                detail=self.tr("Parts, GOOD, NG, NO VERDICT and yield start again. The records of all parts stay."),
+                title=self.tr("Set the counters of the lot to zero?"),
+                detail=self.tr("The lot starts again. The counters of the shift and the records of all parts stay."),
                 yes=self.tr("Set to zero"),
                 no=self.tr("Keep counting"),
-                on_yes=self.bridge.reset_counters,
+                on_yes=self.bridge.begin_lot,
             )
         )
 
@@ -180,6 +183,7 @@ class LinePage(Page):
         self.picture.set_veil(veil)
         if self.status is not None:
             self.counters.show_status(self.status)
+            self.product_button.show_lines(self.tr("Product"), self.status.product)
         running = words.line_of(self.status) in (Line.RUNNING, Line.NO_CAMERA)
         self.start_button.setEnabled(not running)
         self.stop_button.setEnabled(running)
@@ -201,7 +205,7 @@ class LinePage(Page):
             self.tiles.apply_metrics(m)
         for button in (self.heatmap, self.trend_button):
             button.apply_metrics(m, m.mm(19), m.touch)
-        for button in (self.start_button, self.stop_button, self.trigger_button, self.menu_button):
+        for button in (self.start_button, self.stop_button, self.trigger_button, self.product_button, self.menu_button):
             button.apply_metrics(m, m.mm(22), m.main_touch)
         self._arrange()
         self._page.setContentsMargins(0, 0, 0, 0)

@@ -294,8 +294,8 @@ class ReviewPage(Page):
 
     def _count_new(self) -> None:
         # What a line adds is seen in its counters, without a look at the record.
-        if self._status is not None and self._status.counters != self._counted:
-            self._counted = self._status.counters
+        if self._status is not None and self._status.lot != self._counted:
+            self._counted = self._status.lot
             self._ask_figures()
 
     def _ask_figures(self, queues: tuple[Queue, ...] = (Queue.NG, Queue.NO_VERDICT)) -> None:

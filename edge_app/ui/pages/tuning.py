@@ -138,8 +138,8 @@ class TuningPage(Page):
         if not self._in_sight:
             return
         is_new = self._take_now()
-        has_more = status.counters != self._counters and time.monotonic() - self._read_s > _REFRESH_S
-        self._counters = status.counters if is_new or has_more else self._counters
+        has_more = status.lot != self._counters and time.monotonic() - self._read_s > _REFRESH_S
+        self._counters = status.lot if is_new or has_more else self._counters
         # Not under the finger.
         if is_new or (has_more and not self.plot.grabbed):
             self._read()
@@ -201,7 +201,7 @@ class TuningPage(Page):
 
     def _applied(self, was: LimitsNow) -> None:
         self._busy = False
-        self.bridge.reset_counters()
+        self.bridge.begin_lot()
         self._take_now()
         if self._now is not None and self._now.bundle.bundle_id == was.bundle.bundle_id:
             self._before = was.active
