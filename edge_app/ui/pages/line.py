@@ -181,8 +181,8 @@ class LinePage(Page):
         if self.status is not None:
             self.counters.show_status(self.status)
         running = words.line_of(self.status) in (Line.RUNNING, Line.NO_CAMERA)
-        self.start_button.setEnabled(not running)
-        self.stop_button.setEnabled(running)
+        self.start_button.setEnabled(not running and not self.bridge.is_starting)
+        self.stop_button.setEnabled(running and not self.bridge.is_stopping)
 
     def _arrange(self) -> None:
         # A small panel has room for either.
