@@ -1,8 +1,9 @@
 """The process that runs models, with faults: what a part's label asks for, or the environment, happens to it.
 
 A part labelled "signal 9" gets the process that signal, "abort" aborts it, "exit" ends it, "raise" is an unexpected
-error, "sleep 0.5" takes so many seconds. FAULTY_LOAD="<bundle_id> <one of these>" is for loading a bundle,
-FAULTY_EVERY for every part, golden samples too; while the file FAULTY_GOLDEN is there, golden samples fail.
+error, "sleep 0.5" takes so many seconds, "work 0.5" so many of a core. FAULTY_LOAD="<bundle_id> <one of these>" is for
+loading a bundle, FAULTY_EVERY for every part, golden samples too; while the file FAULTY_GOLDEN is there, golden samples
+fail.
 """
 
 import os
@@ -30,6 +31,10 @@ def suffer(fault: str) -> None:
         raise ArithmeticError("on purpose")
     elif what == "sleep":
         time.sleep(float(how))
+    elif what == "work":
+        end_s = time.process_time() + float(how)
+        while time.process_time() < end_s:
+            pass
 
 
 class FaultyInspector(Inspector):

@@ -70,6 +70,8 @@ class StationBridge(Threads):
         statuses: of each camera where there are several, as `poll` found them.
         newest: the part that was shown last, None before the first.
         is_rebuilding: whether the station is just built anew.
+        is_starting: whether it was asked to run and does not yet.
+        is_stopping: whether it was asked to stop and still judges the part in hand.
         records: of the station, None where it keeps none; for `do` and `ask`, never for the GUI thread.
     """
 
@@ -91,6 +93,7 @@ class StationBridge(Threads):
         self.roles, self.languages, self.themes, self.recipes = roles, languages, themes, recipes
         self.newest: PartResult | None = None
         self.is_rebuilding, self.editing, self._trouble = False, False, ""
+        self.is_starting = self.is_stopping = False
         self._lock = threading.Lock()
         self._latest: dict[str, PartResult] = {}  # by camera, in the order in which they came
         self._scores: dict[str, deque[Scored]] = {}
@@ -117,10 +120,13 @@ class StationBridge(Threads):
     def start(self) -> None:
         """Start the line, and look at its status from now on."""
         self._status_timer.start()
+        self.is_starting, self.is_stopping = True, False
         self.do(self._start)
+        self.poll()
 
     def stop(self) -> None:
         """Stop the line after the part in hand."""
+        self.is_stopping = True
         self.station.stop()
         self.poll()
 
@@ -175,7 +181,7 @@ class StationBridge(Threads):
             done: called with what was changed, nothing where all was so already.
             failed: called with one sentence; the settings are as they were.
         """
-        self.is_rebuilding = True
+        self.is_rebuilding, self.is_stopping = True, False
 
         def work() -> list[Change]:
             try:
@@ -228,9 +234,12 @@ class StationBridge(Threads):
         self._tell_editing()
 
     def _start(self) -> None:
-        if self._trouble:
-            self._build_anew()
-        self.station.start()
+        try:
+            if self._trouble:
+                self._build_anew()
+            self.station.start()
+        finally:
+            self.is_starting = False
 
     def read(
         self,
@@ -297,8 +306,10 @@ class StationBridge(Threads):
             status = together(found)
         else:
             status = self.station.status()
+        self.is_stopping = self.is_stopping and status.state in _RUNNING
         notices = [
             self._trouble,
+            self.tr("The line stops after the part in hand.") if self.is_stopping else "",
             self.tr("The station is set up anew.") if self.is_rebuilding else "",
             self.tr("The settings are being changed on the Recipe page.") if self.editing else "",
         ]

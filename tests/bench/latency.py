@@ -1,87 +1,43 @@
 """From trigger to published verdict, under load and with the screen on; and the highest rate against the bare model.
 
-Parts are drawn beforehand and come as a camera's would, each in its own time; one in 24 is NG, and its pictures are
-kept. The screen draws offscreen, every verdict is committed to the record and then published. A rate holds when none of
-all parts overflows; the highest is looked for from above, in steps of 5 %, beginning at what the station does when
-parts wait for it. KENSA_BENCH_BUNDLE takes another bundle than the shipped one; its golden samples with a little noise
-are the parts then.
+The load is that of `load`. A rate holds when none of all parts overflows; the highest is looked for from above, in
+steps of 5 %, beginning at what the station does when parts wait for it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge_app.bench import measure as step_times
 from edge_app.bundle import read_bundle
-from edge_app.cameras import EndOfSourceError
-from edge_app.cameras.synthetic import SyntheticLine
-from edge_app.domain import Frame, Inspection, UInt8Array, Verdict, utc_now
-from edge_app.pictures import decode_picture
 from tests.bench.cells import table
+from tests.bench.load import BUNDLE, DRAWN, PARTS, WORKERS, measured
 
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "demo.bundle"
-BUNDLE = Path(os.environ.get("KENSA_BENCH_BUNDLE", SHIPPED))
-SHARES, PARTS, WORKERS = (0.5, 0.8, 0.95), 600, 2
+SHARES = (0.5, 0.8, 0.95)
 LEAST_RATIO = 0.6
 STEP, MOST_TRIES = 0.95, 16
-_DRAWN = 24
-
-
-class CannedLine:
-    """Parts that were drawn beforehand: one every `interval_s`, or as fast as they are taken with 0."""
-
-    name = "canned:"
-
-    def __init__(self, pictures: list[UInt8Array], interval_s: float) -> None:
-        self.live, self.settings = interval_s > 0, dict[str, str]()
-        self._pictures, self._interval_s, self._next = pictures, interval_s, 0
-        self._begun_s = time.monotonic()
-
-    def read(self, timeout_s: float) -> Frame | None:
-        if self._next >= PARTS:
-            raise EndOfSourceError
-        due_s = self._begun_s + self._next * self._interval_s
-        if (wait_s := due_s - time.monotonic()) > 0:
-            time.sleep(min(wait_s, timeout_s))
-            if wait_s > timeout_s:
-                return None
-        number, self._next = self._next, self._next + 1
-        picture = self._pictures[number % len(self._pictures)]
-        return Frame(picture, number, time.monotonic(), utc_now(), f"part {number:05d}")
-
-    def close(self) -> None:
-        self._next = PARTS
 
 
 def run(_out: Path) -> dict[str, Any]:
     """Each load in a program of its own; a table and the ratio."""
     bare_ms = step_times(read_bundle(BUNDLE), 200)["bare invoke"]["median_ms"]
-    waiting = _measured(0.0)["rate"]
+    waiting = measured(0.0)["rate"]
     rates = [waiting * STEP**number for number in range(MOST_TRIES)]
-    rate = next((one for one in rates if _measured(1 / one)["no_verdict"] == 0), None)
+    rate = next((one for one in rates if measured(1 / one)["no_verdict"] == 0), None)
     if rate is None:
         raise SystemExit(
             f"no rate from {rates[-1]:.0f} a second upwards holds; let this machine do nothing else meanwhile"
         )
     rows, found = [], []
     for share in SHARES:
-        one = _measured(1 / (share * rate))
+        one = measured(1 / (share * rate))
         found.append({"share": share, **one})
         figures = [f"{share * rate:.0f}", f"{one['median_ms']:.1f}", f"{one['p99_ms']:.1f}"]
         rows.append([f"{share:.0%}", *figures, str(one["no_verdict"])])
     ratio = rate * bare_ms / 1000
     lines = [
-        f"`{BUNDLE.name}`, {WORKERS} processes, {PARTS} parts a load, one in {_DRAWN} NG, screen and record on.",
+        f"`{BUNDLE.name}`, {WORKERS} processes, {PARTS} parts a load, one in {DRAWN} NG, screen and record on.",
         "",
         *table(("load", "parts a second", "median ms", "99 % ms", "overflows"), rows),
         "",
@@ -96,90 +52,3 @@ def run(_out: Path) -> dict[str, Any]:
         "ratio": ratio,
         "markdown": "\n".join(lines),
     }
-
-
-def _measured(interval_s: float) -> Mapping[str, float]:
-    command = [sys.executable, "-m", "tests.bench.latency", str(interval_s)]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _parts() -> list[UInt8Array]:
-    if BUNDLE == SHIPPED:
-        good = SyntheticLine(seed=5, defect_share=0)
-        bad = SyntheticLine(seed=5, defect_share=1, defect="missing_feature")
-        return [(bad if number == 0 else good).draw(number)[0] for number in range(_DRAWN)]
-    bundle, random = read_bundle(BUNDLE), np.random.default_rng(0)
-    files = {sample.verdict: sample.file for sample in bundle.manifest.golden}
-    pictures = [decode_picture(bundle.files[files["NG" if number == 0 else "GOOD"]]) for number in range(_DRAWN)]
-    # A sensor never gives the same bytes twice.
-    noisy = [picture + random.integers(-1, 2, picture.shape, dtype=np.int16) for picture in pictures]
-    return [np.clip(one, 0, 255).astype(np.uint8) for one in noisy]
-
-
-def main(argv: list[str]) -> int:
-    """One load, with the screen of the station."""
-    from edge_app.mailbox import Policy
-    from edge_app.records import Records
-    from edge_app.slot import FixedSlot
-    from edge_app.states import PartResult
-    from edge_app.station import Station
-    from edge_app.stations import Stations
-    from edge_app.ui.app import run_screen
-    from edge_app.workers import WorkerPool
-
-    interval_s = float(argv[0])
-    pictures = _parts()
-    results: list[tuple[float, float, Inspection]] = []
-
-    def keep(result: PartResult) -> None:
-        results.append((time.monotonic(), result.latency_ms, result.inspection))
-
-    with tempfile.TemporaryDirectory() as folder:
-        pool, records = WorkerPool(WORKERS), Records(Path(folder))
-        slot = FixedSlot(read_bundle(BUNDLE), make=pool.load)
-
-        def make(publish: Any) -> Stations:
-            def both(result: PartResult) -> None:
-                keep(result)
-                publish(result)
-
-            return Stations(
-                [
-                    Station(
-                        open_source=lambda: CannedLine(pictures, interval_s),
-                        slot=slot,
-                        records=records,
-                        publish=both,
-                        policy=Policy.PART if interval_s else None,
-                        in_flight=WORKERS + 1,
-                    )
-                ]
-            )
-
-        run_screen(make, parts=PARTS, screenshots=None)
-        slot.close()
-        pool.close()
-        records.close()
-    # The first of them find cold caches.
-    warm = results[len(results) // 6 :]
-    judged_ms = [latency for _, latency, inspection in warm if inspection.score is not None]
-    print(
-        json.dumps(
-            {
-                "rate": (len(warm) - 1) / (warm[-1][0] - warm[0][0]),
-                "median_ms": float(np.median(judged_ms)),
-                "p99_ms": float(np.percentile(judged_ms, 99)),
-                "no_verdict": sum(inspection.score is None for _, _, inspection in results),
-                "ng": sum(inspection.verdict is Verdict.NG for _, _, inspection in results),
-            }
-        )
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

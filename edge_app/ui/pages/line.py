@@ -185,8 +185,8 @@ class LinePage(Page):
             self.counters.show_status(self.status)
             self.product_button.show_lines(self.tr("Product"), self.status.product)
         running = words.line_of(self.status) in (Line.RUNNING, Line.NO_CAMERA)
-        self.start_button.setEnabled(not running)
-        self.stop_button.setEnabled(running)
+        self.start_button.setEnabled(not running and not self.bridge.is_starting)
+        self.stop_button.setEnabled(running and not self.bridge.is_stopping)
 
     def _arrange(self) -> None:
         # A small panel has room for either.
