@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QCoreApplication, QRect, QSize
-from PyQt5.QtGui import QColor, QPainter, QPen, QResizeEvent
+from PyQt5.QtGui import QColor, QPainter, QPen
 
 from edge_app.models_view import BundleCard, ProductModels
 from edge_app.ui import theme
@@ -70,17 +70,8 @@ class FactTable(CellView):
         self.rows, self.doubted, self.empty_text = rows, doubted, empty_text
         self.set_count(len(rows), to_top=to_top)
 
-    def apply_metrics(self, metrics: theme.Metrics) -> None:
-        """Take the sizes of the screen."""
-        super().apply_metrics(metrics)
-        self._fit_cells()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
+    def fit_cells(self) -> None:
         """Whole lines."""
-        self._fit_cells()
-        super().resizeEvent(event)
-
-    def _fit_cells(self) -> None:
         wanted, height = round(1.9 * self.metrics.small), self.viewport().height()
         self.set_cells(QSize(self.metrics.touch, max(wanted, height // max(1, height // wanted))), grows=False)
 

@@ -51,6 +51,10 @@ class CellView(QAbstractScrollArea):
     def apply_metrics(self, metrics: theme.Metrics) -> None:
         """Take the sizes of the screen."""
         self.metrics = metrics
+        self.fit_cells()
+
+    def fit_cells(self) -> None:
+        """Call `set_cells` for the present room, where the cells depend on it."""
 
     def set_cells(self, wanted: QSize, grows: bool = True) -> None:
         """Cells of at least this size; as many columns as fit share the width, or one where it `grows` not."""
@@ -122,6 +126,7 @@ class CellView(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """More or fewer columns."""
+        self.fit_cells()
         self._arrange()
 
     def hideEvent(self, event: QHideEvent) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PyQt5.QtCore import QCoreApplication, QRect, QSize, Qt
-from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent, QShowEvent
+from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QShowEvent
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
 from edge_app.domain import Verdict
@@ -107,17 +107,8 @@ class ResultGrid(CellView):
         """Read all again: the pictures may be other ones."""
         self.images.clear()
 
-    def apply_metrics(self, metrics: theme.Metrics) -> None:
-        """Take the sizes of the screen."""
-        super().apply_metrics(metrics)
-        self._fit_cells()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
+    def fit_cells(self) -> None:
         """Whole rows: half of a part helps nobody."""
-        self._fit_cells()
-        super().resizeEvent(event)
-
-    def _fit_cells(self) -> None:
         m, height = self.metrics, self.viewport().height()
         rows = max(1, round(height / m.mm(36)))
         self.set_cells(QSize(m.mm(31), max(m.mm(25), height // rows)))

@@ -113,10 +113,7 @@ class VerdictPanel(QWidget):
         """Shape at the left, words at the right, the part below."""
         m, look = self._metrics, self.look
         with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.Antialiasing)
-            painter.setPen(QPen(QColor(look.tone.ink), 2))
-            painter.setBrush(QColor(look.tone.ground))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), m.mm(1), m.mm(1))
+            _draw_ground(painter, self.rect(), m, look.tone)
             inner = self.rect().adjusted(m.mm(2), m.pad, -m.mm(2), -m.pad)
             upper, advice, reason, foot = self._rows(inner)
             box, word, align = self._shape_and_word(upper)
@@ -232,10 +229,7 @@ class VerdictChip(QWidget):
         """Shape at the left, word at the right."""
         m, look = self._metrics, self.look
         with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.Antialiasing)
-            painter.setPen(QPen(QColor(look.tone.ink), 2))
-            painter.setBrush(QColor(look.tone.ground))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), m.mm(1), m.mm(1))
+            _draw_ground(painter, self.rect(), m, look.tone)
             edge = self.height() // 7
             side = self.height() - 2 * edge
             _draw_shape(painter, QRectF(edge, edge, side, side), look)
@@ -247,3 +241,10 @@ class VerdictChip(QWidget):
         room = self.width() - self.height() - self.height() // 7
         font = theme.font(self._metrics.small, bold=True)
         return " " in self.look.word and extent(self.look.word, font).width() > room
+
+
+def _draw_ground(painter: QPainter, rect: QRect, m: theme.Metrics, tone: theme.Tone) -> None:
+    painter.setRenderHint(QPainter.Antialiasing)
+    painter.setPen(QPen(QColor(tone.ink), 2))
+    painter.setBrush(QColor(tone.ground))
+    painter.drawRoundedRect(QRectF(rect).adjusted(1, 1, -1, -1), m.mm(1), m.mm(1))

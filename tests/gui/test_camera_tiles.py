@@ -89,6 +89,20 @@ def test_the_worst_verdict_is_first_and_large(qtbot, make, good, bad):
     assert two.order == ["left", "right"]
 
 
+def test_every_camera_is_asked_for_its_status_once(make, monkeypatch):
+    two = make("left", "right")
+    asked, ask = [], Station.status
+
+    def count(station):
+        asked.append(station.recipe.name)
+        return ask(station)
+
+    monkeypatch.setattr(Station, "status", count)
+    two.bridge.poll()
+    assert asked == ["left", "right"]
+    assert set(two.bridge.statuses) == {"left", "right"}
+
+
 def test_a_touched_tile_is_large_until_it_is_touched_again(qtbot, make, good, bad):
     two = make("left", "right")
     two.lines["left"].feed(good)
