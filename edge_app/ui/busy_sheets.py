@@ -10,9 +10,9 @@ from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtWidgets import QWidget
 
 from edge_app.ui import theme
-from edge_app.ui.choice_sheet import CardSheet
 from edge_app.ui.page import Page
 from edge_app.ui.scan_view import ProgressStrip
+from edge_app.ui.sheets import CardSheet
 from edge_app.ui.text import FitText, TouchButton
 
 _LOOK_MS = 100

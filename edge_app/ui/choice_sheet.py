@@ -9,64 +9,10 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QScroller, QVBoxLayout, QWidget
 
 from edge_app.ui import theme
-from edge_app.ui.sheets import Sheet
+from edge_app.ui.sheets import CardSheet
 from edge_app.ui.text import FitText, TouchButton
 
 K = TypeVar("K")
-
-
-class CardSheet(Sheet):
-    """A card with a title, and what is put below it into `column`.
-
-    Args:
-        window: what to cover.
-        metrics: sizes of the screen.
-        title: above.
-        detail: one sentence below the title, "" for none.
-
-    Attributes:
-        title: its label.
-        detail: likewise.
-        inner_width: room on the card across, in pixels.
-    """
-
-    WIDEST_MM = 130.0
-
-    def __init__(self, window: QWidget, metrics: theme.Metrics, title: str, detail: str = "") -> None:
-        super().__init__(window)
-        m = self._metrics = metrics
-        self.title, self.detail = FitText("large", bold=True, wrap=True), FitText("body", wrap=True)
-        card = self.card_in_the_middle()
-        width = min(window.width() - 2 * m.gap, m.mm(self.WIDEST_MM))
-        card.setFixedWidth(width)
-        self.inner_width = width - 2 * m.mm(3) - 2  # the frame
-        card.setMaximumHeight(window.height() - 2 * m.gap)
-        self.column = QVBoxLayout(card)
-        self.column.setContentsMargins(*[m.mm(3)] * 4)
-        self.column.setSpacing(m.pad)
-        for label, text, size_px in ((self.title, title, m.large), (self.detail, detail, m.body)):
-            label.apply_metrics(m)
-            label.set_text(text)
-            label.setFixedHeight(round(2.7 * size_px))
-            self.column.addWidget(label)
-            label.setVisible(bool(text))  # not before: without a place it would be a window of its own
-
-    def add_buttons(self, *buttons: TouchButton) -> None:
-        """At the bottom; each closes the sheet, and does before that what it was connected to first."""
-        for button in buttons:
-            button.clicked.connect(self.close)
-        self.lay_out_buttons(*buttons)
-
-    def lay_out_buttons(self, *buttons: TouchButton) -> None:
-        """At the bottom, side by side."""
-        m = self._metrics
-        row = QHBoxLayout()
-        row.setSpacing(2 * m.gap)
-        row.setContentsMargins(0, m.gap - m.pad, 0, 0)
-        for button in buttons:
-            button.apply_metrics(m, m.mm(40), m.touch)
-            row.addWidget(button)
-        self.column.addLayout(row)
 
 
 class ListSheet(CardSheet):

@@ -22,10 +22,11 @@ from edge_app.ui.cameras import CameraTiles, Rhythm
 from edge_app.ui.languages import NAMES
 from edge_app.ui.menu import Menu
 from edge_app.ui.panels import AndonBar, CountersPanel, FactsBar, ScoreBar
+from edge_app.ui.part_sheet import PartSheet
 from edge_app.ui.picture import HeatLegend, PictureView
 from edge_app.ui.pin import NewPinSheet
 from edge_app.ui.samples import Sample, sample, settle
-from edge_app.ui.sheets import PartSheet, Question, Sheet
+from edge_app.ui.sheets import Question, Sheet
 from edge_app.ui.text import TouchButton
 from edge_app.ui.thumbnails import ThumbnailStrip
 from edge_app.ui.trend import TrendPanel

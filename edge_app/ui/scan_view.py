@@ -20,8 +20,8 @@ from edge_app.states import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.cells import CellView
+from edge_app.ui.part_sheet import PartSheet
 from edge_app.ui.picture import to_qimage
-from edge_app.ui.sheets import PartSheet
 from edge_app.ui.text import draw_fitted
 
 KEPT_IMAGES = 200

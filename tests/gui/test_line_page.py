@@ -15,7 +15,8 @@ from edge_app.records import Records
 from edge_app.station import Recipe, State
 from edge_app.triggers import OnDemand
 from edge_app.ui import theme
-from edge_app.ui.sheets import PartSheet, Question
+from edge_app.ui.part_sheet import PartSheet
+from edge_app.ui.sheets import Question
 from edge_app.ui.words import Line
 
 

@@ -127,7 +127,7 @@ def test_activate_the_station_takes_it_and_roll_back(qtbot, screen, page, store,
     qtbot.waitUntil(lambda: page.products[0].active_id == second.bundle_id and page.back_button.isEnabled())
 
     touch(qtbot, page.back_button)
-    assert bundle.bundle_id in " ".join(text.text() for text in page.sheet.texts)
+    assert bundle.bundle_id in page.sheet.detail.text()
     touch(qtbot, page.sheet.yes_button)
     qtbot.waitUntil(lambda: not page.is_changing, timeout=LONG_MS)
     assert page.message.text() == f"{bundle.bundle_id} is active; the station judges with it."
@@ -178,7 +178,7 @@ def test_an_older_one_says_that_it_is_older(qtbot, page, store, bundle, second):
     qtbot.waitUntil(lambda: page.products[0].active_id == second.bundle_id)
     pick(qtbot, page, bundle.bundle_id)
     touch(qtbot, page.activate_button)
-    assert "OLDER" in " ".join(text.text() for text in page.sheet.texts)
+    assert "OLDER" in page.sheet.detail.text()
     touch(qtbot, page.sheet.yes_button)
     qtbot.waitUntil(lambda: not page.is_changing, timeout=LONG_MS)
     assert store.active_id() == bundle.bundle_id

@@ -171,7 +171,7 @@ def test_a_touch_on_one_that_was_taken_asks_and_takes_it_out(qtbot, make_screen)
         take(qtbot, screen, GOOD.draw(number)[0])
     view = page.collect.taken
     touch(qtbot, view.viewport(), view.cell(1).center())
-    assert page.sheet.texts[0].text() == "Take part 2 out of the set?"
+    assert page.sheet.title.text() == "Take part 2 out of the set?"
     with qtbot.waitSignal(page.sheet.destroyed):
         touch(qtbot, page.sheet.no_button)
     assert page.set.count == 3
@@ -261,7 +261,7 @@ def test_taught_stopped_gone_on_compared_and_swapped_while_the_line_judges(
 
     touch(qtbot, page.steps[Step.SWAP])
     touch(qtbot, page.swap.swap)
-    assert page.work.candidate.bundle_id in page.sheet.texts[1].text()
+    assert page.work.candidate.bundle_id in page.sheet.detail.text()
     touch(qtbot, page.sheet.yes_button)
     qtbot.waitUntil(lambda: page.work.outcome is not None or page.work.told != "", timeout=60_000)
     assert page.work.told == ""

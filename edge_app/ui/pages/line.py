@@ -11,8 +11,9 @@ from edge_app.ui.bridge import StationBridge
 from edge_app.ui.cameras import CameraTiles, Rhythm
 from edge_app.ui.page import Page
 from edge_app.ui.panels import CountersPanel, ScoreBar
+from edge_app.ui.part_sheet import PartSheet
 from edge_app.ui.picture import HeatLegend, PictureView
-from edge_app.ui.sheets import PartSheet, Question
+from edge_app.ui.sheets import Question
 from edge_app.ui.text import TouchButton
 from edge_app.ui.thumbnails import ThumbnailStrip
 from edge_app.ui.tiles import Tile
