@@ -30,7 +30,11 @@ def test_a_good_part(qtbot, make_screen, good):
     assert screen.window.line_page.verdict.look.part.startswith("nut 0 · ")
     qtbot.waitUntil(lambda: screen.window.line_page.counters.lot["parts"] == "1")
     page = screen.window.line_page
-    assert page.counters.lot == page.counters.shift == {"parts": "1", "good": "1", "ng": "0", "no_verdict": "0", "share": "100.0 %"}
+    assert (
+        page.counters.lot
+        == page.counters.shift
+        == {"parts": "1", "good": "1", "ng": "0", "no_verdict": "0", "share": "100.0 %"}
+    )
     assert screen.window.andon.state.text() == "RUNNING"
 
 

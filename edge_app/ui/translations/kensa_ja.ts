@@ -67,16 +67,16 @@
         <translation>直近 {parts} 個のうち: {changes}</translation>
     </message>
     <message>
-        <source>The counters start again.</source>
-        <translation>カウンターは数え直します。</translation>
-    </message>
-    <message>
         <source>Type a reason</source>
         <translation>理由を入力</translation>
     </message>
     <message>
         <source>Take it</source>
         <translation>決定</translation>
+    </message>
+    <message>
+        <source>The counters of the lot start again.</source>
+        <translation>ロットの計数は 0 から始まります。</translation>
     </message>
 </context>
 <context>
@@ -306,31 +306,22 @@
     </message>
 </context>
 <context>
-    <name>ChangeoverPage</name>
+    <name>ChangedBar</name>
     <message>
-        <source>This station runs without a file of settings, so it has one product alone.</source>
-        <translation>設定ファイルなしで動いているため、製品は一つだけです。</translation>
+        <source>{product} runs now</source>
+        <translation>{product} に切り替えました</translation>
     </message>
     <message>
-        <source>Looking which recipes there are</source>
-        <translation>レシピを調べています</translation>
+        <source>Back to {product}</source>
+        <translation>{product} に戻す</translation>
     </message>
     <message>
-        <source>No recipe is kept yet. An engineer keeps one on the Recipe page.</source>
-        <translation>保存されたレシピがありません。技術者が「レシピ」画面で保存します。</translation>
+        <source>Close</source>
+        <translation>閉じる</translation>
     </message>
-    <message>
-        <source>runs now</source>
-        <translation>使用中</translation>
-    </message>
-    <message>
-        <source>cannot be used</source>
-        <translation>使用不可</translation>
-    </message>
-    <message>
-        <source>Touch the product that comes next. The line stops after the part in hand and goes on.</source>
-        <translation>次の製品に触れてください。今のワークの後に一度止まり、続きます。</translation>
-    </message>
+</context>
+<context>
+    <name>Changeover</name>
     <message>
         <source>This recipe cannot be used</source>
         <translation>このレシピは使えません</translation>
@@ -342,6 +333,33 @@
     <message>
         <source>The product was not changed</source>
         <translation>製品は変わりませんでした</translation>
+    </message>
+</context>
+<context>
+    <name>ChangeoverSheet</name>
+    <message>
+        <source>Which product comes next?</source>
+        <translation>次の品種は？</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
+    </message>
+    <message>
+        <source>This station runs without a file of settings, so it has one product alone.</source>
+        <translation>設定ファイルなしで動いているため、製品は一つだけです。</translation>
+    </message>
+    <message>
+        <source>With several cameras there is no changeover; an engineer changes the recipe.</source>
+        <translation>カメラが複数あるため段取り替えはできません。技術者が「レシピ」画面で変更します。</translation>
+    </message>
+    <message>
+        <source>Looking which recipes there are</source>
+        <translation>レシピを調べています</translation>
+    </message>
+    <message>
+        <source>No recipe is kept yet. An engineer keeps one on the Recipe page.</source>
+        <translation>保存されたレシピがありません。技術者が「レシピ」画面で保存します。</translation>
     </message>
 </context>
 <context>
@@ -461,8 +479,16 @@
         <translation>良品率</translation>
     </message>
     <message>
-        <source>Reset</source>
-        <translation>リセット</translation>
+        <source>Reset lot</source>
+        <translation>ロットをリセット</translation>
+    </message>
+    <message>
+        <source>Shift</source>
+        <translation>直</translation>
+    </message>
+    <message>
+        <source>Lot</source>
+        <translation>ロット</translation>
     </message>
 </context>
 <context>
@@ -822,14 +848,6 @@ yield {share}</source>
         <translation>メニュー</translation>
     </message>
     <message>
-        <source>Set the counters to zero?</source>
-        <translation>カウンターをゼロに戻しますか？</translation>
-    </message>
-    <message>
-        <source>Parts, GOOD, NG, NO VERDICT and yield start again. The records of all parts stay.</source>
-        <translation>検査数・良品・NG・判定不能・良品率を数え直します。すべてのワークの記録は残ります。</translation>
-    </message>
-    <message>
         <source>Set to zero</source>
         <translation>ゼロに戻す</translation>
     </message>
@@ -848,6 +866,18 @@ yield {share}</source>
     <message>
         <source>Trend</source>
         <translation>推移</translation>
+    </message>
+    <message>
+        <source>Set the counters of the lot to zero?</source>
+        <translation>ロットの計数を 0 にしますか？</translation>
+    </message>
+    <message>
+        <source>The lot starts again. The counters of the shift and the records of all parts stay.</source>
+        <translation>ロットの計数だけを 0 にします。直の計数と全ワークの記録は残ります。</translation>
+    </message>
+    <message>
+        <source>Product</source>
+        <translation>品種</translation>
     </message>
 </context>
 <context>
@@ -1302,6 +1332,25 @@ yield {share}</source>
     <message>
         <source>{done} of {total} parts</source>
         <translation>{done} / {total} 個</translation>
+    </message>
+</context>
+<context>
+    <name>RecipeCard</name>
+    <message>
+        <source>runs now</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>cannot be used</source>
+        <translation>使用不可</translation>
+    </message>
+    <message>
+        <source>last run unknown</source>
+        <translation>前回の使用は不明</translation>
+    </message>
+    <message>
+        <source>last ran {date} {time}</source>
+        <translation>前回 {date} {time}</translation>
     </message>
 </context>
 <context>
