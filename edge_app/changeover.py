@@ -71,7 +71,7 @@ def offers(recipes: Recipes, running: str, connection: sqlite3.Connection | None
                 last_utc=last.get(kept.product),
             )
         )
-    return found
+    return sorted(found, key=lambda offer: offer.product)
 
 
 def _bundle_of(recipes: Recipes, product: str) -> ModelBundle:

@@ -64,7 +64,7 @@ class RecipeCard(TouchButton):
         if offer.problem:
             return self.tr("cannot be used")
         if offer.last_utc is None:
-            return self.tr("did not run yet")
+            return self.tr("last run unknown")
         local = offer.last_utc.astimezone()
         return self.tr("last ran {date} {time}").format(date=words.date(local.date()), time=f"{local:%H:%M}")
 

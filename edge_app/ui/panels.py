@@ -147,8 +147,8 @@ class CountersPanel(TouchButton):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shift: dict[str, str] = {}
-        self.lot: dict[str, str] = {}
+        self.shift = dict.fromkeys(_texts(Counters()), "")
+        self.lot = dict(self.shift)
         self._heads: list[str] = []
         self._rows = "", ""
         self._m = theme.Metrics(4.0, True)
@@ -201,7 +201,7 @@ class CountersPanel(TouchButton):
         columns = []
         for number, head in enumerate(self._heads):
             bold = number > 0
-            texts = [extent(line[number], theme.font(size_px, bold)).width() for line in self._lines() if line[1:]]
+            texts = [extent(line[number], theme.font(size_px, bold)).width() for line in self._lines()]
             texts += [extent(word, theme.font(head_px, not bold)).width() for word in head.split()]
             columns.append(max(texts) + self._m.mm(1))
         return columns
@@ -226,8 +226,7 @@ class CountersPanel(TouchButton):
                 draw_fitted(painter, place, head, ink, head_px, SMALLEST_PX, bold=is_name, wrap=True, align=align)
                 for row, line in enumerate(lines):
                     place = QRect(left, top + heights[0] + row * heights[1], width + spare, heights[1])
-                    if len(line) > number:
-                        draw_fitted(painter, place, line[number], tone.ink, size_px, bold=not is_name, align=align)
+                    draw_fitted(painter, place, line[number], tone.ink, size_px, bold=not is_name, align=align)
                 left += width + spare
 
 

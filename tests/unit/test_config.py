@@ -1,6 +1,7 @@
 """station.toml: what is right is taken, what is wrong is named."""
 
 import re
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,9 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
         ("threads = 0", "threads: 0 cannot be used; write a whole number from 1 to 64"),
         ("threads = true", "threads: True cannot be used"),
         ('threads = "2"', "threads: '2' cannot be used"),
+        ("shifts = []", "shifts: [] cannot be used; write local times"),
+        ('shifts = ["24:00"]', "shifts[0]: '24:00' cannot be used; write local times"),
+        ("shifts = [6]", "shifts[0]: 6 cannot be used"),
         ("headless = 1", "headless: 1 cannot be used; write headless = true"),
         ("fullscreen = 'yes'", "fullscreen: 'yes' cannot be used"),
         ("product = '../up'", "product: '../up' cannot be used; write a name"),
@@ -153,3 +157,10 @@ def test_the_digest_tells_settings_apart() -> None:
         parse_config(text, PATH) for text in (b"threads = 1", b"# a remark\nthreads = 1", b"threads = 2")
     )
     assert one.sha256 == same.sha256 != other.sha256
+
+
+def test_the_shifts_of_a_plant_are_times_of_its_clock() -> None:
+    assert parse_config(b"", PATH).shifts == (time(6), time(14), time(22))
+    config = parse_config(b'shifts = ["07:30", 19:30:00]', PATH)
+    assert config.shifts == (time(7, 30), time(19, 30))
+    assert config.model_dump(mode="json")["shifts"] == ["07:30", "19:30"]

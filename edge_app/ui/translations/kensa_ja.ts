@@ -67,16 +67,16 @@
         <translation>直近 {parts} 個のうち: {changes}</translation>
     </message>
     <message>
-        <source>The counters start again.</source>
-        <translation>カウンターは数え直します。</translation>
-    </message>
-    <message>
         <source>Type a reason</source>
         <translation>理由を入力</translation>
     </message>
     <message>
         <source>Take it</source>
         <translation>決定</translation>
+    </message>
+    <message>
+        <source>The counters of the lot start again.</source>
+        <translation>ロットの計数は 0 から始まります。</translation>
     </message>
 </context>
 <context>
@@ -143,6 +143,14 @@
 <context>
     <name>BatchPage</name>
     <message>
+        <source>Folder</source>
+        <translation>フォルダー</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>書き出し</translation>
+    </message>
+    <message>
         <source>Which pictures?</source>
         <translation>どの画像ですか？</translation>
     </message>
@@ -189,29 +197,6 @@
     <message>
         <source>Keep results</source>
         <translation>結果を残す</translation>
-    </message>
-    <message>
-        <source>{seconds} s left</source>
-        <translation>残り {seconds} 秒</translation>
-    </message>
-    <message>
-        <source>{minutes} min left</source>
-        <translation>残り {minutes} 分</translation>
-    </message>
-    <message>
-        <source>{hours} h {minutes} min left</source>
-        <translation>残り {hours} 時間 {minutes} 分</translation>
-    </message>
-</context>
-<context>
-    <name>BatchView</name>
-    <message>
-        <source>Folder</source>
-        <translation>フォルダー</translation>
-    </message>
-    <message>
-        <source>Export</source>
-        <translation>書き出し</translation>
     </message>
     <message>
         <source>No folder is chosen</source>
@@ -266,10 +251,6 @@
         <translation>{done} / {pictures}</translation>
     </message>
     <message>
-        <source>writing the report…</source>
-        <translation>報告書を作成中…</translation>
-    </message>
-    <message>
         <source>Choose a folder of pictures. Each is judged as the line would; the line goes on meanwhile.</source>
         <translation>画像のフォルダーを選んでください。ラインと同じ判定をします。その間もラインは動きます。</translation>
     </message>
@@ -280,6 +261,22 @@
     <message>
         <source>Scan judges the pictures; the most anomalous come first.</source>
         <translation>「検査」で判定し、異常の大きい順に並べます。</translation>
+    </message>
+    <message>
+        <source>{seconds} s left</source>
+        <translation>残り {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>{minutes} min left</source>
+        <translation>残り {minutes} 分</translation>
+    </message>
+    <message>
+        <source>{hours} h {minutes} min left</source>
+        <translation>残り {hours} 時間 {minutes} 分</translation>
+    </message>
+    <message>
+        <source>writing the report…</source>
+        <translation>報告書を作成中…</translation>
     </message>
 </context>
 <context>
@@ -309,31 +306,22 @@
     </message>
 </context>
 <context>
-    <name>ChangeoverPage</name>
+    <name>ChangedBar</name>
     <message>
-        <source>This station runs without a file of settings, so it has one product alone.</source>
-        <translation>設定ファイルなしで動いているため、製品は一つだけです。</translation>
+        <source>{product} runs now</source>
+        <translation>{product} に切り替えました</translation>
     </message>
     <message>
-        <source>Looking which recipes there are</source>
-        <translation>レシピを調べています</translation>
+        <source>Back to {product}</source>
+        <translation>{product} に戻す</translation>
     </message>
     <message>
-        <source>No recipe is kept yet. An engineer keeps one on the Recipe page.</source>
-        <translation>保存されたレシピがありません。技術者が「レシピ」画面で保存します。</translation>
+        <source>Close</source>
+        <translation>閉じる</translation>
     </message>
-    <message>
-        <source>runs now</source>
-        <translation>使用中</translation>
-    </message>
-    <message>
-        <source>cannot be used</source>
-        <translation>使用不可</translation>
-    </message>
-    <message>
-        <source>Touch the product that comes next. The line stops after the part in hand and goes on.</source>
-        <translation>次の製品に触れてください。今のワークの後に一度止まり、続きます。</translation>
-    </message>
+</context>
+<context>
+    <name>Changeover</name>
     <message>
         <source>This recipe cannot be used</source>
         <translation>このレシピは使えません</translation>
@@ -345,6 +333,40 @@
     <message>
         <source>The product was not changed</source>
         <translation>製品は変わりませんでした</translation>
+    </message>
+</context>
+<context>
+    <name>ChangeoverSheet</name>
+    <message>
+        <source>Which product comes next?</source>
+        <translation>次の品種は？</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
+    </message>
+    <message>
+        <source>This station runs without a file of settings, so it has one product alone.</source>
+        <translation>設定ファイルなしで動いているため、製品は一つだけです。</translation>
+    </message>
+    <message>
+        <source>With several cameras there is no changeover; an engineer changes the recipe.</source>
+        <translation>カメラが複数あるため段取り替えはできません。技術者が「レシピ」画面で変更します。</translation>
+    </message>
+    <message>
+        <source>Looking which recipes there are</source>
+        <translation>レシピを調べています</translation>
+    </message>
+    <message>
+        <source>No recipe is kept yet. An engineer keeps one on the Recipe page.</source>
+        <translation>保存されたレシピがありません。技術者が「レシピ」画面で保存します。</translation>
+    </message>
+</context>
+<context>
+    <name>Choice</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
     </message>
 </context>
 <context>
@@ -457,8 +479,16 @@
         <translation>良品率</translation>
     </message>
     <message>
-        <source>Reset</source>
-        <translation>リセット</translation>
+        <source>Reset lot</source>
+        <translation>ロットをリセット</translation>
+    </message>
+    <message>
+        <source>Shift</source>
+        <translation>直</translation>
+    </message>
+    <message>
+        <source>Lot</source>
+        <translation>ロット</translation>
     </message>
 </context>
 <context>
@@ -797,6 +827,13 @@ yield {share}</source>
     </message>
 </context>
 <context>
+    <name>KeypadSheet</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
     <name>LinePage</name>
     <message>
         <source>Start</source>
@@ -809,14 +846,6 @@ yield {share}</source>
     <message>
         <source>Menu</source>
         <translation>メニュー</translation>
-    </message>
-    <message>
-        <source>Set the counters to zero?</source>
-        <translation>カウンターをゼロに戻しますか？</translation>
-    </message>
-    <message>
-        <source>Parts, GOOD, NG, NO VERDICT and yield start again. The records of all parts stay.</source>
-        <translation>検査数・良品・NG・判定不能・良品率を数え直します。すべてのワークの記録は残ります。</translation>
     </message>
     <message>
         <source>Set to zero</source>
@@ -837,6 +866,18 @@ yield {share}</source>
     <message>
         <source>Trend</source>
         <translation>推移</translation>
+    </message>
+    <message>
+        <source>Set the counters of the lot to zero?</source>
+        <translation>ロットの計数を 0 にしますか？</translation>
+    </message>
+    <message>
+        <source>The lot starts again. The counters of the shift and the records of all parts stay.</source>
+        <translation>ロットの計数だけを 0 にします。直の計数と全ワークの記録は残ります。</translation>
+    </message>
+    <message>
+        <source>Product</source>
+        <translation>品種</translation>
     </message>
 </context>
 <context>
@@ -1068,6 +1109,13 @@ yield {share}</source>
     </message>
 </context>
 <context>
+    <name>Notice</name>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
+    </message>
+</context>
+<context>
     <name>NumberSheet</name>
     <message>
         <source>Cancel</source>
@@ -1287,10 +1335,63 @@ yield {share}</source>
     </message>
 </context>
 <context>
+    <name>RecipeCard</name>
+    <message>
+        <source>runs now</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>cannot be used</source>
+        <translation>使用不可</translation>
+    </message>
+    <message>
+        <source>last run unknown</source>
+        <translation>前回の使用は不明</translation>
+    </message>
+    <message>
+        <source>last ran {date} {time}</source>
+        <translation>前回 {date} {time}</translation>
+    </message>
+</context>
+<context>
     <name>RecipePage</name>
     <message>
         <source>The product was changed over meanwhile; changes that were not applied are gone.</source>
         <translation>その間に段取り替えがあり、未適用の変更は失われました。</translation>
+    </message>
+    <message>
+        <source>Camera
+{name}</source>
+        <translation>カメラ
+{name}</translation>
+    </message>
+    <message>
+        <source>Last picture, {time}</source>
+        <translation>最後の画像 {time}</translation>
+    </message>
+    <message>
+        <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
+        <translation>設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
+    </message>
+    <message>
+        <source>Reading the settings</source>
+        <translation>設定を読み込み中</translation>
+    </message>
+    <message>
+        <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
+        <translation>マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
+    </message>
+    <message>
+        <source>Changes not applied yet: {count}</source>
+        <translation>未適用の変更: {count}</translation>
+    </message>
+    <message>
+        <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
+        <translation>角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
+    </message>
+    <message>
+        <source>Region: {region}. Masks: {count}.</source>
+        <translation>検査領域: {region}、マスク: {count}</translation>
     </message>
     <message>
         <source>Applying the changes</source>
@@ -1335,47 +1436,6 @@ yield {share}</source>
     <message>
         <source>The challenge could not be run</source>
         <translation>チャレンジを実行できません</translation>
-    </message>
-</context>
-<context>
-    <name>RecipeView</name>
-    <message>
-        <source>Camera
-{name}</source>
-        <translation>カメラ
-{name}</translation>
-    </message>
-    <message>
-        <source>Last picture, {time}</source>
-        <translation>最後の画像 {time}</translation>
-    </message>
-    <message>
-        <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
-        <translation>設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
-    </message>
-    <message>
-        <source>Reading the settings</source>
-        <translation>設定を読み込み中</translation>
-    </message>
-    <message>
-        <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
-        <translation>マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
-    </message>
-    <message>
-        <source>Changes not applied yet: {count}</source>
-        <translation>未適用の変更: {count}</translation>
-    </message>
-    <message>
-        <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
-        <translation>角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
-    </message>
-    <message>
-        <source>Region: {region}. Masks: {count}.</source>
-        <translation>検査領域: {region}、マスク: {count}</translation>
-    </message>
-    <message>
-        <source>Apply</source>
-        <translation>適用</translation>
     </message>
     <message>
         <source>Discard</source>
@@ -1996,36 +2056,6 @@ to a folder</source>
         <source>Saved as {path}</source>
         <translation>保存しました: {path}</translation>
     </message>
-</context>
-<context>
-    <name>TeachPanel</name>
-    <message>
-        <source>Stop</source>
-        <translation>停止</translation>
-    </message>
-    <message>
-        <source>Teach</source>
-        <translation>学習</translation>
-    </message>
-    <message>
-        <source>False rejects
-{rate}</source>
-        <translation>過検出
-{rate}</translation>
-    </message>
-    <message>
-        <source>Stop copying</source>
-        <translation>コピー中止</translation>
-    </message>
-    <message>
-        <source>Copy
-to a stick</source>
-        <translation>USBへ
-コピー</translation>
-    </message>
-</context>
-<context>
-    <name>TeachView</name>
     <message>
         <source>The set stays as it is while it is taught</source>
         <translation>学習中は変更できません</translation>
@@ -2041,10 +2071,6 @@ to a stick</source>
     <message>
         <source>Copying: {done} of {all} parts</source>
         <translation>コピー中: {done} / {all} 個</translation>
-    </message>
-    <message>
-        <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
-        <translation>{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
     </message>
     <message>
         <source>There are {count} parts in the set now</source>
@@ -2081,6 +2107,37 @@ to a stick</source>
     <message>
         <source>{bundle} is active; the station takes it at its next start.</source>
         <translation>{bundle} を使用します。次の起動から判定します。</translation>
+    </message>
+    <message>
+        <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
+        <translation>{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
+    </message>
+</context>
+<context>
+    <name>TeachPanel</name>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Teach</source>
+        <translation>学習</translation>
+    </message>
+    <message>
+        <source>False rejects
+{rate}</source>
+        <translation>過検出
+{rate}</translation>
+    </message>
+    <message>
+        <source>Stop copying</source>
+        <translation>コピー中止</translation>
+    </message>
+    <message>
+        <source>Copy
+to a stick</source>
+        <translation>USBへ
+コピー</translation>
     </message>
 </context>
 <context>
