@@ -425,6 +425,7 @@ def test_the_challenge_runs_while_the_line_does_and_its_time_is_in_sight(qtbot, 
     qtbot.waitUntil(lambda: later.product_tab.tiles["result"].note == time)
 
 
+@pytest.mark.story
 def test_an_operator_changes_over_between_two_products(qtbot, make_plant, bad, tmp_path, bundle):
     other = remade(bundle, product="washer")
     written(other, tmp_path / "washer.bundle")
