@@ -13,12 +13,13 @@ TRANSLATIONS := $(patsubst %.ts,%.qm,$(wildcard edge_app/ui/translations/*.ts))
 # One more than this machine has cores, four at most: many tests wait for processes and cameras. The long files come first.
 TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -gt 3 ] && echo 4 || echo $$((n + 1)))
 
-.PHONY: help setup demo demo-model test test-long check format bench bench-calibration translations screenshots clean
+.PHONY: help setup demo demo-model test test-long test-window check format bench bench-calibration translations screenshots clean
 
 help:
 	@echo "make demo        watch the operator screen judge parts (without a display: offscreen, with screenshots)"
 	@echo "make test        checks and tests"
 	@echo "make test-long   the tests that train for minutes, which make test leaves out"
+	@echo "make test-window the stories of the screen in a real window, under Xvfb"
 	@echo "make setup       only build $(VENV)"
 	@echo "make check       lint, format, types, import walls"
 	@echo "make bench       the slow measurements; results in build/bench"
@@ -71,6 +72,12 @@ test: check $(TRANSLATIONS)
 # What trains for minutes.
 test-long: $(READY) $(TRANSLATIONS)
 	$(BIN)/python -m pytest -m long -n 2
+
+# Each story once more, in a window of an X server without a screen.
+test-window: $(READY) $(TRANSLATIONS)
+	@sh deploy/system_libraries.sh window
+	QT_QPA_PLATFORM=xcb xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24" \
+		$(BIN)/python -m pytest -m story tests/gui
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

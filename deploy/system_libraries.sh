@@ -2,6 +2,7 @@
 # What a bare Debian or Ubuntu lacks: Python's venv module, and the libraries and fonts that Qt needs.
 #   system_libraries.sh make-venv DIR     make a virtual environment with Python 3.11 to 3.13
 #   system_libraries.sh qt PYTHON         make sure that Qt starts and has fonts
+#   system_libraries.sh window            make sure that there is Xvfb, a display without a screen
 #   system_libraries.sh list              what Qt needs, an X display included
 # Installs with apt as root or with sudo; otherwise prints the one line to type and stops.
 set -eu
@@ -67,11 +68,16 @@ qt)
         qt_starts "$2" || { echo "Qt still does not start; QT_DEBUG_PLUGINS=1 make demo says why." >&2; exit 1; }
     fi
     ;;
+window)
+    if ! command -v Xvfb >/dev/null || ! command -v xvfb-run >/dev/null; then
+        install "xvfb xauth $QT_PACKAGES"
+    fi
+    ;;
 list)
     echo $QT_PACKAGES
     ;;
 *)
-    sed -n '2,7p' "$0"
+    sed -n '2,8p' "$0"
     exit 2
     ;;
 esac

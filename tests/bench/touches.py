@@ -327,11 +327,11 @@ def _station(folder: Path, interval_ms: int, parts: int | None) -> Iterator[Stat
             theme.use("light")
 
 
-def _until(true: Callable[[], bool], limit_s: float = 60.0) -> None:
+def _until(true: Callable[[], bool], after: str = "the start", limit_s: float = 120.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not true():
         if time.monotonic() > deadline_s:
-            raise SystemExit("the station does not come to what the touches need; run it again on a machine at rest")
+            raise SystemExit(f"after {after} the station does not come to what the next touch needs")
         settle(20)
 
 
@@ -359,7 +359,7 @@ def slow_station(folder: Path, model_s: float = MODEL_S) -> Iterator[tuple[MainW
         window.resize(SIZES[0])
         window.show()
         bridge.start()
-        _until(lambda: bridge.newest is not None and bool(window.line_page.strip.results), 300.0)
+        _until(lambda: bridge.newest is not None and bool(window.line_page.strip.results), limit_s=300.0)
         try:
             yield window, bridge.roles
         finally:
@@ -375,7 +375,7 @@ def touch_all(window: MainWindow, roles: Roles, count: int) -> list[tuple[str, f
             if isinstance(step, Touch):
                 finger.touch(step)
             else:
-                _until(step)
+                _until(step, finger.took_ms[-1][0] if finger.took_ms else "the start")
             if len(finger.took_ms) >= count:
                 break
     finally:

@@ -130,6 +130,7 @@ def verdicts_of(page) -> list[Verdict]:
     return [part.verdict for part in page.parts]
 
 
+@pytest.mark.story
 def test_a_folder_is_chosen_scanned_cancelled_and_gone_on_with(qtbot, screen, page, folder, straight, good):
     take_folder(qtbot, page, "home", "lot 17")
     assert page.strip.text == f"{PICTURES} pictures"

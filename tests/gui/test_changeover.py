@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 from bundles import remade, written
+from looking import PANELS, clipped
 from PyQt5.QtCore import QEvent, QObject, QPoint, Qt
 from PyQt5.QtWidgets import QApplication
-from test_looks import PANELS, clipped, longer  # noqa: F401
 from test_recipe_page import LONG_MS, Plant, around_all, make_plant, touch  # noqa: F401
 
 from edge_app.config import read_config

@@ -30,6 +30,7 @@ def ng_part_open(qtbot, make_screen, bad):
     return screen, page
 
 
+@pytest.mark.story
 def test_a_good_part(qtbot, make_screen, good):
     screen = make_screen()
     screen.line.feed(good)
@@ -60,6 +61,7 @@ def test_the_facts_in_sight_are_those_of_the_bundle(qtbot, make_screen, good, bu
     assert facts["99 %"].endswith(" ms")
 
 
+@pytest.mark.story
 def test_an_ng_part_is_opened_and_closed_with_one_touch_each(qtbot, make_screen, bad, good):
     screen = make_screen()
     screen.line.feed(bad)
@@ -156,6 +158,7 @@ def test_a_verdict_goes_grey_when_the_next_part_is_due(qtbot, make_screen, good)
     assert not screen.looks_good()
 
 
+@pytest.mark.story
 def test_nothing_looks_good_without_a_live_camera(qtbot, make_screen, good):
     screen = make_screen(live=True)
     assert not screen.looks_good()
@@ -324,6 +327,7 @@ def test_the_heat_is_made_stronger_and_weaker_in_the_parts_sheet(qtbot, make_scr
     assert not sheet.strength.isEnabled()
 
 
+@pytest.mark.story
 def test_dark_and_light_are_switched_in_the_menu_while_the_line_runs(qtbot, make_screen, good):
     kept = []
     screen = make_screen(themes=theme.Themes("light", kept.append))

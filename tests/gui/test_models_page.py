@@ -104,6 +104,7 @@ def test_the_active_bundles_card_is_shown(qtbot, page, bundle, second):
     assert not page.back_button.isEnabled(), "there is none before it"
 
 
+@pytest.mark.story
 def test_activate_the_station_takes_it_and_roll_back(qtbot, screen, page, store, records, bundle, second, good):
     screen.line.feed(good)
     qtbot.waitUntil(lambda: screen.word == "GOOD")

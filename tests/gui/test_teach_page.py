@@ -197,6 +197,7 @@ def test_after_a_restart_it_goes_on_with_the_count(qtbot, make_screen, bundle):
     assert page.set.names[-1] == "000032.png"
 
 
+@pytest.mark.story
 @pytest.mark.skipif(bool(trainer_missing()), reason="the trainer is not installed")
 @pytest.mark.long
 @pytest.mark.timeout(420)

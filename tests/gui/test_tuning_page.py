@@ -122,6 +122,7 @@ def drawn() -> list[UInt8Array]:
     return [line.draw(number)[0] for number in range(6)]
 
 
+@pytest.mark.story
 def test_a_threshold_below_a_good_part_makes_it_ng_and_undo_brings_it_back(make_station, qtbot, drawn, good, bad):
     station = make_station()
     for picture in (*drawn, bad):

@@ -92,6 +92,7 @@ def test_the_first_engineer_sets_a_pin_typed_twice(qtbot, screen):
     assert screen.bridge.roles.is_engineer
 
 
+@pytest.mark.story
 def test_an_engineers_page_asks_and_wrong_pins_lock_out(qtbot, screen):
     screen.bridge.roles.set_pin(PIN)
     screen.bridge.roles.lock()

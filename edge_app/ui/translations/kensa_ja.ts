@@ -143,14 +143,6 @@
 <context>
     <name>BatchPage</name>
     <message>
-        <source>Folder</source>
-        <translation>フォルダー</translation>
-    </message>
-    <message>
-        <source>Export</source>
-        <translation>書き出し</translation>
-    </message>
-    <message>
         <source>Which pictures?</source>
         <translation>どの画像ですか？</translation>
     </message>
@@ -197,6 +189,29 @@
     <message>
         <source>Keep results</source>
         <translation>結果を残す</translation>
+    </message>
+    <message>
+        <source>{seconds} s left</source>
+        <translation>残り {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>{minutes} min left</source>
+        <translation>残り {minutes} 分</translation>
+    </message>
+    <message>
+        <source>{hours} h {minutes} min left</source>
+        <translation>残り {hours} 時間 {minutes} 分</translation>
+    </message>
+</context>
+<context>
+    <name>BatchView</name>
+    <message>
+        <source>Folder</source>
+        <translation>フォルダー</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>書き出し</translation>
     </message>
     <message>
         <source>No folder is chosen</source>
@@ -251,6 +266,10 @@
         <translation>{done} / {pictures}</translation>
     </message>
     <message>
+        <source>writing the report…</source>
+        <translation>報告書を作成中…</translation>
+    </message>
+    <message>
         <source>Choose a folder of pictures. Each is judged as the line would; the line goes on meanwhile.</source>
         <translation>画像のフォルダーを選んでください。ラインと同じ判定をします。その間もラインは動きます。</translation>
     </message>
@@ -261,22 +280,6 @@
     <message>
         <source>Scan judges the pictures; the most anomalous come first.</source>
         <translation>「検査」で判定し、異常の大きい順に並べます。</translation>
-    </message>
-    <message>
-        <source>{seconds} s left</source>
-        <translation>残り {seconds} 秒</translation>
-    </message>
-    <message>
-        <source>{minutes} min left</source>
-        <translation>残り {minutes} 分</translation>
-    </message>
-    <message>
-        <source>{hours} h {minutes} min left</source>
-        <translation>残り {hours} 時間 {minutes} 分</translation>
-    </message>
-    <message>
-        <source>writing the report…</source>
-        <translation>報告書を作成中…</translation>
     </message>
 </context>
 <context>
@@ -360,13 +363,6 @@
     <message>
         <source>No recipe is kept yet. An engineer keeps one on the Recipe page.</source>
         <translation>保存されたレシピがありません。技術者が「レシピ」画面で保存します。</translation>
-    </message>
-</context>
-<context>
-    <name>Choice</name>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
     </message>
 </context>
 <context>
@@ -827,13 +823,6 @@ yield {share}</source>
     </message>
 </context>
 <context>
-    <name>KeypadSheet</name>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-</context>
-<context>
     <name>LinePage</name>
     <message>
         <source>Start</source>
@@ -1109,13 +1098,6 @@ yield {share}</source>
     </message>
 </context>
 <context>
-    <name>Notice</name>
-    <message>
-        <source>Close</source>
-        <translation>閉じる</translation>
-    </message>
-</context>
-<context>
     <name>NumberSheet</name>
     <message>
         <source>Cancel</source>
@@ -1360,40 +1342,6 @@ yield {share}</source>
         <translation>その間に段取り替えがあり、未適用の変更は失われました。</translation>
     </message>
     <message>
-        <source>Camera
-{name}</source>
-        <translation>カメラ
-{name}</translation>
-    </message>
-    <message>
-        <source>Last picture, {time}</source>
-        <translation>最後の画像 {time}</translation>
-    </message>
-    <message>
-        <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
-        <translation>設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
-    </message>
-    <message>
-        <source>Reading the settings</source>
-        <translation>設定を読み込み中</translation>
-    </message>
-    <message>
-        <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
-        <translation>マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
-    </message>
-    <message>
-        <source>Changes not applied yet: {count}</source>
-        <translation>未適用の変更: {count}</translation>
-    </message>
-    <message>
-        <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
-        <translation>角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
-    </message>
-    <message>
-        <source>Region: {region}. Masks: {count}.</source>
-        <translation>検査領域: {region}、マスク: {count}</translation>
-    </message>
-    <message>
         <source>Applying the changes</source>
         <translation>変更を適用中</translation>
     </message>
@@ -1436,6 +1384,47 @@ yield {share}</source>
     <message>
         <source>The challenge could not be run</source>
         <translation>チャレンジを実行できません</translation>
+    </message>
+</context>
+<context>
+    <name>RecipeView</name>
+    <message>
+        <source>Camera
+{name}</source>
+        <translation>カメラ
+{name}</translation>
+    </message>
+    <message>
+        <source>Last picture, {time}</source>
+        <translation>最後の画像 {time}</translation>
+    </message>
+    <message>
+        <source>Nothing can be changed here: the station runs without a file of settings. Give it {option}.</source>
+        <translation>設定ファイルなしで動いているため変更できません。{option} を付けて起動してください。</translation>
+    </message>
+    <message>
+        <source>Reading the settings</source>
+        <translation>設定を読み込み中</translation>
+    </message>
+    <message>
+        <source>Touch the corners of the mask one after the other; touch the first one again to close it.</source>
+        <translation>マスクの角を順に触れ、最初の角に再び触れて閉じます。</translation>
+    </message>
+    <message>
+        <source>Changes not applied yet: {count}</source>
+        <translation>未適用の変更: {count}</translation>
+    </message>
+    <message>
+        <source>Drag a corner to change the region or a mask, or drag it as a whole.</source>
+        <translation>角を動かすと形が変わり、中を動かすと全体が移動します。</translation>
+    </message>
+    <message>
+        <source>Region: {region}. Masks: {count}.</source>
+        <translation>検査領域: {region}、マスク: {count}</translation>
+    </message>
+    <message>
+        <source>Apply</source>
+        <translation>適用</translation>
     </message>
     <message>
         <source>Discard</source>
@@ -1771,6 +1760,10 @@ back</source>
         <source>The settings are being changed on the Recipe page.</source>
         <translation>「レシピ」画面で設定を変更中です。</translation>
     </message>
+    <message>
+        <source>The line stops after the part in hand.</source>
+        <translation>ラインは検査中のワークの後に止まります。</translation>
+    </message>
 </context>
 <context>
     <name>StoredFacts</name>
@@ -2056,6 +2049,36 @@ to a folder</source>
         <source>Saved as {path}</source>
         <translation>保存しました: {path}</translation>
     </message>
+</context>
+<context>
+    <name>TeachPanel</name>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Teach</source>
+        <translation>学習</translation>
+    </message>
+    <message>
+        <source>False rejects
+{rate}</source>
+        <translation>過検出
+{rate}</translation>
+    </message>
+    <message>
+        <source>Stop copying</source>
+        <translation>コピー中止</translation>
+    </message>
+    <message>
+        <source>Copy
+to a stick</source>
+        <translation>USBへ
+コピー</translation>
+    </message>
+</context>
+<context>
+    <name>TeachView</name>
     <message>
         <source>The set stays as it is while it is taught</source>
         <translation>学習中は変更できません</translation>
@@ -2071,6 +2094,10 @@ to a folder</source>
     <message>
         <source>Copying: {done} of {all} parts</source>
         <translation>コピー中: {done} / {all} 個</translation>
+    </message>
+    <message>
+        <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
+        <translation>{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
     </message>
     <message>
         <source>There are {count} parts in the set now</source>
@@ -2107,37 +2134,6 @@ to a folder</source>
     <message>
         <source>{bundle} is active; the station takes it at its next start.</source>
         <translation>{bundle} を使用します。次の起動から判定します。</translation>
-    </message>
-    <message>
-        <source>{bundle}: taught with {count} parts for {rate} false rejects (below {bound} at 95 % confidence)</source>
-        <translation>{bundle}: {count} 個で学習、過検出 {rate}（95 % 信頼で {bound} 未満）</translation>
-    </message>
-</context>
-<context>
-    <name>TeachPanel</name>
-    <message>
-        <source>Stop</source>
-        <translation>停止</translation>
-    </message>
-    <message>
-        <source>Teach</source>
-        <translation>学習</translation>
-    </message>
-    <message>
-        <source>False rejects
-{rate}</source>
-        <translation>過検出
-{rate}</translation>
-    </message>
-    <message>
-        <source>Stop copying</source>
-        <translation>コピー中止</translation>
-    </message>
-    <message>
-        <source>Copy
-to a stick</source>
-        <translation>USBへ
-コピー</translation>
     </message>
 </context>
 <context>
