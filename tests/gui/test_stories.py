@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import Qt
+from fingers import touch
 
 from edge_app.domain import Frame, Inspection, Verdict
 from edge_app.records import Records
@@ -41,10 +41,6 @@ from edge_app.ui.pages import review
 from edge_app.ui.pages.review import ReviewPage
 
 pytestmark = pytest.mark.story
-
-
-def touch(qtbot, widget) -> None:
-    qtbot.mouseClick(widget, Qt.LeftButton)
 
 
 def choose(qtbot, window, name: str) -> None:

@@ -1762,7 +1762,7 @@ back</source>
     </message>
     <message>
         <source>The line stops after the part in hand.</source>
-        <translation>ラインは検査中のワークの後に止まります。</translation>
+        <translation>今のワークの後に止まります。</translation>
     </message>
 </context>
 <context>
