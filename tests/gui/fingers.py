@@ -7,6 +7,8 @@ from PyQt5.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication, QWidget
 
+from edge_app.ui.main_window import MainWindow
+from edge_app.ui.menu import Menu
 from edge_app.ui.text import TouchButton
 
 
@@ -28,6 +30,13 @@ def drag(qtbot, widget: QWidget, start: QPoint, end: QPoint, steps: int = 20) ->
 def touch(qtbot, widget: QWidget, at: QPoint | None = None) -> None:
     """A finger down and up, in the middle or at a place."""
     qtbot.mouseClick(widget, Qt.LeftButton, pos=widget.rect().center() if at is None else at)
+
+
+def choose(qtbot, window: MainWindow, name: str) -> None:
+    """Two touches: the menu, and a page in it."""
+    touch(qtbot, window.line_page.menu_button)
+    assert isinstance(window.page.sheet, Menu)
+    touch(qtbot, window.page.sheet.buttons[name])
 
 
 def check_targets(

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import successor, written
-from fingers import check_targets, touch
+from fingers import check_targets, choose, touch
 from looking import PANELS, clipped
 from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtTest import QTest
 from PyQt5.QtWidgets import QApplication
-from test_window import choose
 
 from edge_app.batch import scan
 from edge_app.cameras.synthetic import SyntheticLine
@@ -79,7 +78,7 @@ def screen(make_screen, records, home):
 
 @pytest.fixture
 def page(qtbot, screen):
-    choose(qtbot, screen, "batch")
+    choose(qtbot, screen.window, "batch")
     return screen.window.page
 
 
@@ -167,7 +166,7 @@ def scanned(qtbot, screen, records, straight, bundle):
     """The page with all of a folder scanned, by an earlier run of the station."""
     folder, out = straight
     shutil.copytree(out, place_of(records.folder / "scans", folder, bundle.bundle_id))
-    choose(qtbot, screen, "batch")
+    choose(qtbot, screen.window, "batch")
     page = screen.window.page
     qtbot.waitUntil(lambda: page.state is not None and page.state.done == PICTURES and page._counting is None)
     return page
@@ -288,7 +287,7 @@ def test_the_scan_goes_on_while_another_page_is_open(qtbot, screen, page, folder
     touch(qtbot, screen.window.head.back)
     assert screen.window.page is screen.window.line_page
     wait_for_done(qtbot, page, 3)
-    choose(qtbot, screen, "batch")
+    choose(qtbot, screen.window, "batch")
     touch(qtbot, page.scan_button)
     wait_for_end(qtbot, page)
     assert page.state.done >= 3
@@ -443,7 +442,7 @@ def test_another_bundle_begins_a_scan_of_its_own(qtbot, make_screen, records, ho
     slot = StoreSlot(store, poll_s=0.02)
     try:
         screen = make_screen(slot=slot, records=records)
-        choose(qtbot, screen, "batch")
+        choose(qtbot, screen.window, "batch")
         page = screen.window.page
         take_folder(qtbot, page, "home", "lot 17")
         store.activate(second.bundle_id)

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 from bundles import remade, successor, written, wrong_score
-from fingers import touch
+from fingers import choose, touch
 from looking import PANELS, clipped
 from PyQt5.QtCore import Qt
-from test_window import PIN, choose, type_pin
+from test_window import PIN, type_pin
 
 from edge_app.records_schema import open_to_read
 from edge_app.roles import Roles
@@ -52,7 +52,7 @@ def screen(make_screen, slot, records):
 
 
 def opened(qtbot, screen):
-    choose(qtbot, screen, "models")
+    choose(qtbot, screen.window, "models")
     page = screen.window.page
     qtbot.waitUntil(lambda: page.list.count > 0)
     return page
@@ -84,7 +84,7 @@ def test_it_is_an_engineers_page(qtbot, screen, tmp_path):
     screen.bridge.roles = Roles(tmp_path / "roles.json")
     screen.bridge.roles.set_pin(PIN)
     screen.bridge.roles.lock()
-    choose(qtbot, screen, "models")
+    choose(qtbot, screen.window, "models")
     assert isinstance(screen.window.page.sheet, PinSheet)
     type_pin(qtbot, screen.window.page.sheet, PIN)
     assert screen.window.head.title.text() == "Models"

@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fingers import touch
+from fingers import choose, touch
 
 from edge_app.domain import Frame, Inspection, Verdict
 from edge_app.records import Records
@@ -41,11 +41,6 @@ from edge_app.ui.pages import review
 from edge_app.ui.pages.review import ReviewPage
 
 pytestmark = pytest.mark.story
-
-
-def choose(qtbot, window, name: str) -> None:
-    touch(qtbot, window.line_page.menu_button)
-    touch(qtbot, window.page.sheet.buttons[name])
 
 
 def test_a_defect_is_opened_at_the_line_and_marked_on_the_review_page(qtbot, make_screen, tmp_path, good, bad) -> None:

@@ -1,13 +1,12 @@
 """The window around the pages: the menu, the way back, the engineer's PIN."""
 
 import pytest
-from fingers import touch
+from fingers import choose, touch
 from PyQt5.QtWidgets import QLabel
 
 from edge_app.domain import Verdict
 from edge_app.roles import FREE_MISSES, Roles
 from edge_app.ui import main_window, menu
-from edge_app.ui.menu import Menu
 from edge_app.ui.page import Page, PageEntry
 from edge_app.ui.pin import NewPinSheet, PinSheet
 
@@ -41,13 +40,6 @@ def screen(make_screen, monkeypatch, tmp_path):
     return made
 
 
-def choose(qtbot, screen, name: str) -> None:
-    touch(qtbot, screen.window.line_page.menu_button)
-    sheet = screen.window.page.sheet
-    assert isinstance(sheet, Menu)
-    touch(qtbot, sheet.buttons[name])
-
-
 def type_pin(qtbot, sheet: PinSheet, pin: str) -> None:
     for digit in pin:
         touch(qtbot, sheet.keys[digit])
@@ -55,19 +47,19 @@ def type_pin(qtbot, sheet: PinSheet, pin: str) -> None:
 
 
 def test_a_page_is_two_touches_away_and_one_back(qtbot, screen):
-    choose(qtbot, screen, "open")
+    choose(qtbot, screen.window, "open")
     page = screen.window.page
     assert (type(page), page.seen) == (Plain, 1)
     assert screen.window.head.title.text() == "Open"
     touch(qtbot, screen.window.head.back)
     assert screen.window.page is screen.window.line_page
     assert page.seen == 0
-    choose(qtbot, screen, "open")
+    choose(qtbot, screen.window, "open")
     assert screen.window.page is page
 
 
 def test_the_last_verdict_is_in_sight_on_every_page(qtbot, screen, good, bad):
-    choose(qtbot, screen, "open")
+    choose(qtbot, screen.window, "open")
     for picture, word in ((good, "GOOD"), (bad, "NG")):
         screen.line.feed(picture)
         qtbot.waitUntil(lambda word=word: screen.window.head.chip.look.word == word)
@@ -77,7 +69,7 @@ def test_the_last_verdict_is_in_sight_on_every_page(qtbot, screen, good, bad):
 
 
 def test_the_first_engineer_sets_a_pin_typed_twice(qtbot, screen):
-    choose(qtbot, screen, "shut")
+    choose(qtbot, screen.window, "shut")
     sheet = screen.window.page.sheet
     assert isinstance(sheet, NewPinSheet)
     type_pin(qtbot, sheet, "1234")
@@ -96,7 +88,7 @@ def test_the_first_engineer_sets_a_pin_typed_twice(qtbot, screen):
 def test_an_engineers_page_asks_and_wrong_pins_lock_out(qtbot, screen):
     screen.bridge.roles.set_pin(PIN)
     screen.bridge.roles.lock()
-    choose(qtbot, screen, "shut")
+    choose(qtbot, screen.window, "shut")
     sheet = screen.window.page.sheet
     assert type(sheet) is PinSheet
     for _ in range(FREE_MISSES):
@@ -110,7 +102,7 @@ def test_an_engineers_page_asks_and_wrong_pins_lock_out(qtbot, screen):
 
 def test_left_alone_the_engineers_page_closes_and_inspection_goes_on(qtbot, screen, good):
     screen.bridge.roles.set_pin(PIN)
-    choose(qtbot, screen, "shut")
+    choose(qtbot, screen.window, "shut")
     assert screen.window.head.title.text() == "Shut"
     screen.bridge.roles.lock()
     qtbot.waitUntil(lambda: screen.window.page is screen.window.line_page)
@@ -121,7 +113,7 @@ def test_left_alone_the_engineers_page_closes_and_inspection_goes_on(qtbot, scre
 def test_a_touch_keeps_the_engineer_there(qtbot, screen, monkeypatch):
     roles = screen.bridge.roles
     roles.set_pin(PIN)
-    choose(qtbot, screen, "shut")
+    choose(qtbot, screen.window, "shut")
     touches = []
     monkeypatch.setattr(roles, "touched", lambda: touches.append(1))
     qtbot.wait(1100)  # the window looks once a second who is there
@@ -140,7 +132,7 @@ def test_the_menu_closes_beside_its_buttons_and_by_its_own(qtbot, screen):
 
 def test_locking_up_is_in_the_menu_of_an_engineer(qtbot, screen):
     screen.bridge.roles.set_pin(PIN)
-    choose(qtbot, screen, "lock")
+    choose(qtbot, screen.window, "lock")
     assert not screen.bridge.roles.is_engineer
 
 
