@@ -187,7 +187,7 @@ class CountersPanel(TouchButton):
 
     def _heights(self) -> tuple[int, int, int]:
         row = round(1.35 * self._m.count)
-        return round(1.9 * self._m.small), row, row
+        return round(2.4 * self._m.small), row, row
 
     def _across(self) -> int:
         return self.width() - 2 * self._m.mm(1.6)
@@ -203,7 +203,7 @@ class CountersPanel(TouchButton):
             bold = number > 0
             texts = [extent(line[number], theme.font(size_px, bold)).width() for line in self._lines()]
             texts += [extent(word, theme.font(head_px, not bold)).width() for word in head.split()]
-            columns.append(max(texts) + self._m.mm(1))
+            columns.append(max(texts) + self._m.mm(1.3))
         return columns
 
     def paintEvent(self, event: QPaintEvent) -> None:

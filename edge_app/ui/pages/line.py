@@ -212,7 +212,7 @@ class LinePage(Page):
         self._page.setContentsMargins(0, 0, 0, 0)
         self._page.setSpacing(m.pad)
         self._middle.setContentsMargins(m.pad, 0, m.pad, 0)
-        self._bottom.setContentsMargins(m.pad, max(0, m.gap - 2 * m.pad), m.pad, 0)
+        self._bottom.setContentsMargins(m.pad, m.gap - m.pad, m.pad, 0)
         for layout in (self._right, self._middle):
             layout.setSpacing(m.pad)
         self._side.setSpacing(m.gap)

@@ -312,7 +312,7 @@
     <name>ChangedBar</name>
     <message>
         <source>{product} runs now</source>
-        <translation>{product} に切り替えました</translation>
+        <translation>{product} で運転中</translation>
     </message>
     <message>
         <source>Back to {product}</source>
@@ -476,7 +476,7 @@
     </message>
     <message>
         <source>Reset lot</source>
-        <translation>ロットをリセット</translation>
+        <translation>リセット</translation>
     </message>
     <message>
         <source>Shift</source>
