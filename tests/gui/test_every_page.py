@@ -32,7 +32,7 @@ _SIDE_MM, _APART_MM = 15, 3
 _LEFT_ALONE = {"start_button", "stop_button", "menu_button", "trend_button"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def made(qapp) -> Iterator[Sample]:
     if not (FOLDER / "kensa_ja.qm").is_file():
         pytest.skip("the translations are not compiled; make does it")
@@ -229,8 +229,14 @@ class Walk:
             window.show_line()
 
 
-@pytest.mark.parametrize("worn", theme.NAMES)
-@pytest.mark.parametrize("language", NAMES)
+@pytest.mark.parametrize(
+    ("language", "worn"),
+    [
+        pytest.param(language, worn, marks=() if (language == "en") == (worn == "light") else pytest.mark.long)
+        for language in NAMES
+        for worn in theme.NAMES
+    ],
+)
 @pytest.mark.parametrize("panel", PANELS)
 def test_every_page_and_sheet_can_be_read_and_touched(qtbot, made, panel, language, worn) -> None:
     size, dpi = panel

@@ -216,5 +216,5 @@ class RecipeView(Page):
         self.message.apply_metrics(m)
         self.message.setFixedHeight(round(2.7 * m.body))
         self._left.setSpacing(m.pad // 2)
-        self._row.setContentsMargins(m.pad, 0, m.pad, 0)
+        self._row.setContentsMargins(m.pad, m.gap - m.pad, m.pad, 0)  # as far below the head's buttons as any other
         self._row.setSpacing(m.gap)
