@@ -203,7 +203,8 @@ class CountersPanel(TouchButton):
             bold = number > 0
             texts = [extent(line[number], theme.font(size_px, bold)).width() for line in self._lines()]
             texts += [extent(word, theme.font(head_px, not bold)).width() for word in head.split()]
-            columns.append(max(texts) + self._m.mm(1.3))
+            # Beside the tiles of many cameras there is little room: the air between goes first.
+            columns.append(max(texts) + (self._m.mm(1.3) if size_px > SMALLEST_PX else 3))
         return columns
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -53,7 +53,7 @@ def test_the_gallery_shows_every_verdict_in_both_themes_and_languages(qtbot, mad
 
 def test_every_page_is_in_the_sheet_of_all_pictures(made, tmp_path) -> None:
     rows = take(made, tmp_path, answers_ms=50)
-    names = ["line-good", "line-ng", "part", "part-compared", "menu", *(entry.name for entry in PAGES)]
+    names = ["line-good", "line-ng", "part", "part-compared", "menu", "changeover", *(entry.name for entry in PAGES)]
     assert len(rows) == 2 * len(names)
     assert [len(row) for row in rows] == [4] * len(rows)
     for name in names:
