@@ -95,12 +95,14 @@ def main(argv: list[str]) -> int:
     interval_s, headless = float(argv[0]), "headless" in argv[1:]
     pictures = _parts()
     results: list[tuple[float, float, Inspection]] = []
+    cpu_s: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         pool, records = WorkerPool(WORKERS), Records(Path(folder))
         slot = FixedSlot(read_bundle(BUNDLE), make=pool.load)
 
         def make(publish: Callable[[PartResult], None]) -> Stations:
             def both(result: PartResult) -> None:
+                cpu_s.append(time.process_time())
                 results.append((time.monotonic(), result.latency_ms, result.inspection))
                 publish(result)
 
@@ -129,11 +131,13 @@ def main(argv: list[str]) -> int:
         records.close()
     # The first of them find cold caches.
     warm = results[len(results) // 6 :]
+    warm_cpu_s = cpu_s[len(results) // 6 :]
     judged_ms = [latency for _, latency, inspection in warm if inspection.score is not None]
     print(
         json.dumps(
             {
                 "rate": (len(warm) - 1) / (warm[-1][0] - warm[0][0]),
+                "own_cpu_ms": 1e3 * (warm_cpu_s[-1] - warm_cpu_s[0]) / (len(warm) - 1),
                 "median_ms": float(np.median(judged_ms)),
                 "p99_ms": float(np.percentile(judged_ms, 99)),
                 "no_verdict": sum(inspection.score is None for _, _, inspection in results),

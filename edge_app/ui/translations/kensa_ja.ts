@@ -1753,6 +1753,10 @@ back</source>
 <context>
     <name>StationBridge</name>
     <message>
+        <source>The line stops after the part in hand.</source>
+        <translation>現在のワークの判定後に停止します。</translation>
+    </message>
+    <message>
         <source>The station is set up anew.</source>
         <translation>検査機を再設定しています。</translation>
     </message>
