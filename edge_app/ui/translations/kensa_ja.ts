@@ -1754,7 +1754,7 @@ back</source>
     <name>StationBridge</name>
     <message>
         <source>The line stops after the part in hand.</source>
-        <translation>現在のワークの判定後に停止します。</translation>
+        <translation>今のワークの後に止まります。</translation>
     </message>
     <message>
         <source>The station is set up anew.</source>
@@ -1763,10 +1763,6 @@ back</source>
     <message>
         <source>The settings are being changed on the Recipe page.</source>
         <translation>「レシピ」画面で設定を変更中です。</translation>
-    </message>
-    <message>
-        <source>The line stops after the part in hand.</source>
-        <translation>今のワークの後に止まります。</translation>
     </message>
 </context>
 <context>
