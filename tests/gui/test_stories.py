@@ -83,13 +83,13 @@ def test_the_language_is_switched_while_the_line_runs(qtbot, make_screen, make_l
     assert screen.bridge.station.status().state is State.CONTINUOUS_EXECUTION
     screen.line.feed(bad)
     qtbot.waitUntil(lambda: len(screen.shown) == 2 and screen.word == "NG")
-    assert screen.window.line_page.counters.reset.text() == "リセット"
+    assert window.line_page.stop_button.text() == "停止"
     screen.line.feed(good)
     qtbot.waitUntil(lambda: len(screen.shown) == 3)
     assert screen.looks_good()
     choose(qtbot, window, "language")
     qtbot.waitUntil(lambda: window.line_page.start_button.text() == "Start")
-    assert screen.bridge.station.status().counters.parts == 3
+    assert screen.bridge.station.status().lot.parts == 3
 
 
 @pytest.mark.allow_warnings
