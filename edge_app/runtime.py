@@ -15,7 +15,7 @@ from edge_app.errors import BundleError
 from edge_app.manifest import HeadSpec, InputSpec, OutputSpec, Quantity
 from edge_app.patch_grid import settled
 from edge_app.patches import PatchHead
-from edge_app.scoring import NEUTRAL, Planes, halved_shape, planes_of
+from edge_app.scoring import LEVELS, NEUTRAL, Planes, halved_shape, planes_of
 
 try:
     from ai_edge_litert.interpreter import Interpreter
@@ -209,9 +209,9 @@ class OutputReader:
         self._signed = spec.dtype == "int8"
         # Signed bytes are read as unsigned ones, 128 higher.
         zero_point = spec.zero_point + (128 if self._signed else 0)
-        self._gain, self._offset = np.float32(spec.scale * 255.0), np.float32(zero_point * spec.scale * 255.0)
+        self._gain, self._offset = spec.scale * LEVELS, zero_point * spec.scale * LEVELS
         # Chroma is a difference, which knows no zero point; what is grey stays at its level.
-        self._chroma_offset = np.float32(NEUTRAL) * (self._gain - np.float32(1))
+        self._chroma_offset = NEUTRAL * (self._gain - 1)
         self._colour, self._luma = np.empty((*size, 3), np.float32), np.empty(size, np.float32)
         self._chroma = np.empty((*halved_shape(size), 2), np.float32)
 
@@ -247,10 +247,9 @@ class OutputReader:
     def _unsigned(self, stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return stored.view(np.uint8) ^ np.uint8(0x80) if self._signed else stored
 
-    def _in_levels(self, stored: np.ndarray[Any, Any], offset: np.float32, into: Float32Array) -> Float32Array:
-        np.multiply(stored, self._gain, out=into)
-        if offset:
-            np.subtract(into, offset, out=into)
+    def _in_levels(self, stored: np.ndarray[Any, Any], offset: float, into: Float32Array) -> Float32Array:
+        # Faster from bytes than a product and a difference are.
+        cv2.addWeighted(stored, self._gain, stored, 0.0, -offset, dst=into, dtype=cv2.CV_32F)
         return into
 
 

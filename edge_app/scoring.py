@@ -18,6 +18,8 @@ from edge_app.strips import Strips
 LEVELS = 255.0
 # Chroma of what is grey.
 NEUTRAL = 128.0
+# Red and blue against luminance, each over as much of the levels as they can reach (ITU-R BT.601).
+_CHROMA = np.array([[0.500, -0.419, -0.081, NEUTRAL], [-0.169, -0.331, 0.500, NEUTRAL]], np.float32)
 # Measured: the error of float32 is at most 1e-6 times mu_d^2 against the denominator.
 _LARGEST_RATIO = 70.0
 
@@ -48,6 +50,9 @@ class SsimMap:
         sigma: its standard deviation, pixels; above 0.5 with a step of 2.
         data_range: span of real values, 1.0 for black to white.
         step: 1 or 2, pixels from one place of the map to the next.
+
+    Attributes:
+        squared: of the last call, float32 of the map's shape: the mean square of the difference, before the window.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class SsimMap:
         self._scratch = np.empty(shape, np.float32)
         self._mu_s, self._var_s, self._map = (np.empty(small, np.float32) for _ in range(3))
         self._narrow: _Buffers = tuple(np.empty(small, np.float32) for _ in range(2))
+        # What is squared last, and reduced last, is the difference.
+        self.squared: Float32Array = self._scratch if self._reduced is None else self._reduced
 
     def __call__(self, x_levels: UInt8Array | Float32Array, y_levels: Float32Array) -> Float32Array:
         """The map of x against y.
@@ -85,8 +92,9 @@ class SsimMap:
         self._blur(scratch, var_s, 2 * self._c2)
         np.multiply(mu_s, mu_s, out=found)
         np.subtract(var_s, found, out=var_s)
-        # The square of the mean itself, from that of the centred one; and 2 C1.
-        cv2.addWeighted(mu_s, 2 * LEVELS, found, 1.0, LEVELS**2 + 2 * self._c1, dst=mu_s)
+        np.add(mu_s, np.float32(LEVELS), out=mu_s)
+        np.multiply(mu_s, mu_s, out=mu_s)
+        np.add(mu_s, np.float32(2 * self._c1), out=mu_s)
 
         square, var_d = self._moments(cv2.subtract(x_levels, y_levels, dst=scratch, dtype=cv2.CV_32F), self._narrow)
         if float(np.max(square)) > _LARGEST_RATIO * 2 * self._c2 and float(np.max(square / var_s)) > _LARGEST_RATIO:
@@ -154,10 +162,7 @@ def planes_of(picture_rgb: UInt8Array | Float32Array, grey: bool = False) -> Pla
     luma = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY)
     if grey:
         return Planes(luma, None)  # type: ignore[arg-type]
-    chroma = cv2.cvtColor(halved_levels(picture_rgb), cv2.COLOR_RGB2YCrCb)[:, :, 1:]
-    # OpenCV puts grey at 0.5 in floats.
-    chroma = np.ascontiguousarray(chroma) if chroma.dtype == np.uint8 else chroma + np.float32(NEUTRAL - 0.5)
-    return Planes(luma, chroma)  # type: ignore[arg-type]
+    return Planes(luma, cv2.transform(halved_levels(picture_rgb), _CHROMA))  # type: ignore[arg-type]
 
 
 class Region(NamedTuple):
@@ -212,7 +217,6 @@ class Scorer:
         self._ssim = SsimMap(size, window, sigma, data_range, spec.map_step)
         # Of the same width on the part.
         self._chroma_ssim = SsimMap((*small, 2), window // 2 | 1, sigma / 2, data_range)
-        self._difference = np.empty(size, np.float32)
         self._mean, self._per_spread = None, None
         if statistics is not None:
             self._mean, self._per_spread = statistics[0].copy(), np.float32(1) / statistics[1]
@@ -232,19 +236,15 @@ class Scorer:
         """
         x, y = (self._on_canvas(planes) for planes in (planes_of(picture, self._grey), reconstruction_levels))
         spec = self._spec
-        raw: Float32Array | None = None
-        if spec.ssim_weight > 0:
-            raw = np.subtract(1, self._ssim(x.luma, y.luma))  # type: ignore[arg-type]
-            if x.chroma is not None:
-                chroma = cv2.transform(self._chroma_ssim(x.chroma, y.chroma), np.float32([[-1, -1, 2]]))  # type: ignore[arg-type]
-                self._add(chroma, raw)
-            np.multiply(raw, np.float32(spec.ssim_weight), out=raw)
-        if spec.l2_weight > 0 or raw is None:
-            rms = self._local_rms(x, y)
-            np.multiply(rms, np.float32(spec.l2_weight / LEVELS), out=rms)
-            raw = rms if raw is None else np.add(raw, rms, out=raw)
+        raw = np.subtract(1, self._ssim(x.luma, y.luma))  # type: ignore[arg-type]
+        if x.chroma is not None:
+            chroma = self._chroma_ssim(x.chroma, y.chroma)  # type: ignore[arg-type]
+            self._add(cv2.transform(chroma, np.array([[-1, -1, 2]], np.float32)), raw)
+        np.multiply(raw, np.float32(spec.ssim_weight), out=raw)
+        if spec.l2_weight > 0:
+            cv2.scaleAdd(self._local_rms(), spec.l2_weight / LEVELS, raw, dst=raw)
         if raw.shape != self._size:
-            raw = cv2.resize(raw, self._size[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+            raw = cv2.resize(raw, self._size[::-1], interpolation=cv2.INTER_LINEAR)
         return self._smoothed(raw)
 
     def spread_map(self, values: Float32Array) -> Float32Array:
@@ -316,22 +316,20 @@ class Scorer:
         luma, chroma = planes
         return Planes(self._strips.unstacked(luma), None if chroma is None else self._strips.unstacked(chroma))
 
-    def _local_rms(self, x: Planes, y: Planes) -> Float32Array:
-        squared, sigma = self._difference, self._spec.l2_sigma_px
-        cv2.subtract(x.luma, y.luma, dst=squared, dtype=cv2.CV_32F)
-        np.multiply(squared, squared, out=squared)
+    def _local_rms(self) -> Float32Array:
+        """Of what was compared last."""
+        squared, sigma = self._ssim.squared, self._spec.l2_sigma_px
         if self._spec.map_step == 2:
-            squared, sigma = halved_levels(squared), float(np.sqrt(max(sigma**2 - 0.25, 0.01))) / 2
-        if x.chroma is not None:
-            difference = cv2.subtract(x.chroma, y.chroma, dtype=cv2.CV_32F)
-            self._add(cv2.transform(cv2.multiply(difference, difference), np.float32([[1, 1]])), squared)
+            sigma = float(np.sqrt(max(sigma**2 - 0.25, 0.01))) / 2
+        if not self._grey:
+            self._add(cv2.transform(self._chroma_ssim.squared, np.ones((1, 2), np.float32)), squared)
         local = cv2.GaussianBlur(squared, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
         return cv2.sqrt(local)  # type: ignore[return-value]
 
-    def _add(self, small: Float32Array, into: Float32Array) -> None:
+    def _add(self, small: cv2.typing.MatLike, into: Float32Array) -> None:
         """Add a map of chroma to one of luminance."""
         if small.shape != into.shape:
-            small = cv2.resize(small, into.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+            small = cv2.resize(small, into.shape[::-1], interpolation=cv2.INTER_LINEAR)
         np.add(into, small, out=into)
 
     def _eroded(self, values: Float32Array) -> Float32Array:
