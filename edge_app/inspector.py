@@ -330,7 +330,7 @@ class Inspector:
 
     def _found(self, picture: UInt8Array) -> Found:
         if self.model.gives_reconstruction:
-            raw = self._scorer.raw_map(picture, self.model.output_levels(self._grey))
+            raw = self._scorer.raw_map(picture, self.model.output_planes(self._grey))
         else:
             raw = self._scorer.spread_map(self.model.output_map())
         return Found(raw, self.model.output_term())

@@ -210,6 +210,7 @@ class ScoringSpec(_Part):
     ssim_sigma: PositiveFloat = 1.5
     data_range: PositiveFloat = 1.0
     l2_sigma_px: Annotated[FiniteFloat, Field(gt=0, le=16)] = 1.0
+    map_step: Literal[1, 2] = 1
     smoothing_sigma_px: Annotated[FiniteFloat, Field(ge=0, le=64)] = 0.0
     map_weight: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     min_defect_side_px: Annotated[int, Field(ge=1, le=64)] = 1

@@ -15,6 +15,7 @@ from edge_app.errors import BundleError
 from edge_app.manifest import HeadSpec, InputSpec, OutputSpec, Quantity
 from edge_app.patch_grid import settled
 from edge_app.patches import PatchHead
+from edge_app.scoring import LEVELS, NEUTRAL, Planes, halved_shape, planes_of
 
 try:
     from ai_edge_litert.interpreter import Interpreter
@@ -97,13 +98,16 @@ class TfliteModel:
             self._head.set_tensor(self._head_input, real_values(self._output_view(), self._output))
             self._head.invoke()
 
-    def output_levels(self, grey: bool = False) -> Float32Array:
-        """The reconstruction in grey levels 0..255; see `OutputReader.levels`."""
-        if self._tiles is not None:
-            whole = self._tiles.mean()
-            return cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY) if grey else whole  # type: ignore[return-value]
+    def output_levels(self) -> Float32Array:
+        """The reconstruction in levels 0..255, float32 (h, w, 3), RGB; a kept buffer."""
         # A view of the tensor, not a copy; it must be gone before the next invoke.
-        return self._reader.levels(self._output_view()[0], grey)
+        return self._tiles.mean() if self._tiles is not None else self._reader.levels(self._output_view()[0])
+
+    def output_planes(self, grey: bool = False) -> Planes:
+        """The reconstruction in levels, as it is compared; kept buffers."""
+        if self._tiles is not None:
+            return planes_of(self._tiles.mean(), grey)
+        return self._reader.planes(self._output_view()[0], grey)
 
     def output_map(self) -> Float32Array:
         """The anomaly map in real units, float32 (h', w'); of one pixel where the graph gives a score."""
@@ -194,7 +198,7 @@ def tile_starts(extent: int, side: int, stride: int) -> list[int]:
 
 
 class OutputReader:
-    """From the stored numbers of a reconstruction to grey levels, with buffers kept between calls.
+    """From the stored numbers of a reconstruction to levels 0..255, with buffers kept between calls.
 
     Args:
         spec: the manifest's `output`.
@@ -205,28 +209,48 @@ class OutputReader:
         self._signed = spec.dtype == "int8"
         # Signed bytes are read as unsigned ones, 128 higher.
         zero_point = spec.zero_point + (128 if self._signed else 0)
-        self._gain, self._offset = np.float32(spec.scale * 255.0), np.float32(zero_point * spec.scale * 255.0)
-        self._colour, self._grey = np.empty((*size, 3), np.float32), np.empty(size, np.float32)
+        self._gain, self._offset = spec.scale * LEVELS, zero_point * spec.scale * LEVELS
+        # Chroma is a difference, which knows no zero point; what is grey stays at its level.
+        self._chroma_offset = NEUTRAL * (self._gain - 1)
+        self._colour, self._luma = np.empty((*size, 3), np.float32), np.empty(size, np.float32)
+        self._chroma = np.empty((*halved_shape(size), 2), np.float32)
 
-    def levels(self, stored: np.ndarray[Any, Any], grey: bool = False) -> Float32Array:
-        """Grey levels 0..255, whatever the number format.
+    def levels(self, stored: np.ndarray[Any, Any]) -> Float32Array:
+        """Colour, whatever the number format.
 
         Args:
             stored: (h, w, 3), RGB, of the manifest's dtype.
-            grey: luminance alone; weighed in the stored numbers, so bytes are rounded to whole ones.
 
         Returns:
-            float32 (h, w, 3), or (h, w) in grey; a kept buffer, good until the next call.
+            float32 (h, w, 3), RGB; a kept buffer, good until the next call.
         """
-        if self._signed:
-            stored = stored.view(np.uint8) ^ np.uint8(0x80)
-        if grey:
-            stored = cv2.cvtColor(stored, cv2.COLOR_RGB2GRAY)
-        levels = self._grey if grey else self._colour
-        np.multiply(stored, self._gain, out=levels)
-        if self._offset:
-            np.subtract(levels, self._offset, out=levels)
-        return levels
+        return self._in_levels(self._unsigned(stored), self._offset, self._colour)
+
+    def planes(self, stored: np.ndarray[Any, Any], grey: bool = False) -> Planes:
+        """As it is compared; made of the stored numbers, so bytes are rounded to whole ones.
+
+        Args:
+            stored: (h, w, 3), RGB, of the manifest's dtype.
+            grey: luminance alone.
+
+        Returns:
+            float32; kept buffers, good until the next call.
+        """
+        if stored.dtype == np.float32:
+            return planes_of(self.levels(stored), grey)
+        luma, chroma = planes_of(self._unsigned(stored), grey)
+        luma = self._in_levels(luma, self._offset, self._luma)
+        if chroma is not None:
+            chroma = self._in_levels(chroma, self._chroma_offset, self._chroma)
+        return Planes(luma, chroma)
+
+    def _unsigned(self, stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return stored.view(np.uint8) ^ np.uint8(0x80) if self._signed else stored
+
+    def _in_levels(self, stored: np.ndarray[Any, Any], offset: float, into: Float32Array) -> Float32Array:
+        # Faster from bytes than a product and a difference are.
+        cv2.addWeighted(stored, self._gain, stored, 0.0, -offset, dst=into, dtype=cv2.CV_32F)
+        return into
 
 
 def byte_table(spec: InputSpec) -> np.ndarray[Any, Any] | None:

@@ -36,6 +36,7 @@ TOLERANCE = (
 )
 TILE_STRIDE = 30
 _CORNER = 2
+_LEAST_HALVED_SIDE = 64
 _MAX_REPRESENTATIVE = 200
 
 
@@ -241,7 +242,8 @@ def assemble(
         "golden": [draft_golden(_DRAFT_GOLDEN)],
         "input": {"height": layout.size, "width": layout.size, **described.input},
         "output": {"kind": layout.kind, **described.output},
-        "scoring": scoring,
+        # Small pictures have nothing to spare.
+        "scoring": {"map_step": 2 if layout.size >= _LEAST_HALVED_SIDE else 1, **scoring},
         **content,
     }
     if layout.tile is not None:

@@ -19,7 +19,7 @@ from edge_app.upright import PartAligner, reductions
 FRAMES, SSIM_ROUNDS = 600, 200
 BUNDLE = Path(__file__).resolve().parents[2] / "models" / "demo.bundle"
 # What is promised; a bound that is missed is said, not hidden.
-BOUNDS = {"grey": 1.5, "colour": 2.0, "ssim": 6.0, "upright_ms": 3.0}
+BOUNDS = {"grey": 1.3, "colour": 1.6, "ssim": 8.0, "upright_ms": 3.0}
 
 
 def run(_out: Path) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _variant(channels: str, l2_weight: float, statistics: bool) -> ModelBundle:
     """The shipped bundle with another anomaly map; its threshold is out of reach, as on a good part."""
     shipped = read_bundle(BUNDLE)
     content = json.loads(shipped.manifest_bytes)
-    content["scoring"].update(channels=channels, l2_weight=l2_weight)
+    content["scoring"].update(channels=channels, l2_weight=l2_weight, map_step=2)
     files = dict(shipped.files)
     if not statistics:
         del files[content["scoring"].pop("normal_statistics")]

@@ -14,6 +14,7 @@ from edge_app.errors import BundleError
 from edge_app.inspector import Inspector, check_golden
 from edge_app.manifest import InputSpec
 from edge_app.runtime import OutputReader, TfliteModel, byte_table
+from edge_app.scoring import planes_of
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +225,10 @@ def test_output_formats_are_read_alike(demo_bundle_path: Path, dtype: str) -> No
     raw = stored if dtype == "uint8" else (stored ^ np.uint8(0x80)).view(np.int8)
     levels = reader.levels(raw[0])
     assert np.allclose(levels, stored[0].astype(float) * out.scale * 255, atol=1e-4)
-    grey = reader.levels(raw[0], grey=True)
-    assert grey.shape == levels.shape[:2]
-    assert np.abs(grey - levels @ np.float32([0.299, 0.587, 0.114])).max() < 0.6
+    luma, chroma = reader.planes(raw[0])
+    assert luma.shape == levels.shape[:2]
+    assert np.abs(luma - levels @ np.float32([0.299, 0.587, 0.114])).max() < 0.6
+    exact = planes_of(levels)
+    assert chroma is not None
+    assert np.abs(chroma - exact.chroma).max() < 1.1, "bytes are rounded when halved, and again"
+    assert reader.planes(raw[0], grey=True).chroma is None

@@ -1,13 +1,13 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from edge_app.domain import Box
 from edge_app.manifest import ScoringSpec
-from edge_app.scoring import Scorer, SsimMap
+from edge_app.scoring import Planes, Scorer, SsimMap, planes_of
 from edge_app.strips import Along, Strips
 
 SIZE = (48, 64)
@@ -54,6 +54,8 @@ KINDS = ["flat", "flat bright", "saturated", "black", "noisy", "black and white"
     colour=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
+# Dark: the mean's square must not be taken from that of the centred mean.
+@example("step", "x and noise", 11, 35, False, 5375)
 def test_the_ssim_map_is_scikit_image_s(
     x_kind: str, y_kind: str, height: int, width: int, colour: bool, seed: int
 ) -> None:
@@ -96,6 +98,33 @@ def test_another_window_and_range() -> None:
     np.testing.assert_allclose(SsimMap((40, 50), 15, 2.0, 2.0)(x, y), expected, rtol=0, atol=1e-4)
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    x_kind=st.sampled_from(KINDS),
+    y_kind=st.sampled_from(KINDS),
+    half=st.tuples(st.integers(6, 35), st.integers(6, 35)),
+    colour=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_ssim_map_at_every_other_pixel(
+    x_kind: str, y_kind: str, half: tuple[int, int], colour: bool, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    shape = (2 * half[0], 2 * half[1], 2) if colour else (2 * half[0], 2 * half[1])
+    x, y = (_picture(kind, shape, random) for kind in (x_kind, y_kind))
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        """Of 2 x 2 pixels, then with Gaussian weights: of the variance of 1.5 pixels, together."""
+        small = values.reshape(half[0], 2, half[1], 2, *shape[2:]).mean(axis=(1, 3))
+        return cv2.GaussianBlur(small, (5, 5), np.sqrt(1.5**2 - 0.5**2) / 2, borderType=cv2.BORDER_REFLECT)
+
+    a, b = x.astype(np.float64), y.astype(np.float64)
+    mu_a, mu_b, c1, c2 = mean(a), mean(b), 2.55**2, 7.65**2
+    covariance, variances = mean(a * b) - mu_a * mu_b, mean(a * a) - mu_a**2 + mean(b * b) - mu_b**2
+    expected = (2 * mu_a * mu_b + c1) * (2 * covariance + c2) / ((mu_a**2 + mu_b**2 + c1) * (variances + c2))
+    np.testing.assert_allclose(SsimMap(shape, step=2)(x, y), expected, rtol=0, atol=1e-4)
+
+
 def _scorer(statistics: np.ndarray | None = None, **fields: object) -> Scorer:
     return Scorer(ScoringSpec.model_validate(fields), SIZE, statistics)
 
@@ -106,9 +135,10 @@ def _part() -> np.ndarray:
     return image
 
 
-def _reconstruction(image: np.ndarray, channels: str = "colour") -> np.ndarray:
-    """As the runtime gives it: in grey, the luminance in whole levels."""
-    return (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if channels == "grey" else image).astype(np.float32)
+def _reconstruction(image: np.ndarray, channels: str = "colour") -> Planes:
+    """As the runtime gives it: made of whole levels."""
+    luma, chroma = planes_of(image, channels == "grey")
+    return Planes(luma.astype(np.float32), None if chroma is None else chroma.astype(np.float32))
 
 
 def test_agreement_scores_zero() -> None:
@@ -139,12 +169,29 @@ def test_a_defect_of_colour_alone_is_seen_in_colour_and_not_in_grey() -> None:
 
 def test_the_l2_term_is_the_root_mean_square_difference() -> None:
     scorer = _scorer(ssim_weight=0, l2_weight=2)
-    raw = scorer.raw_map(_part(), _part().astype(np.float32) + 51)
-    np.testing.assert_allclose(raw, 2 * 51 / 255, rtol=1e-5)
+    raw = scorer.raw_map(_part(), planes_of(_part().astype(np.float32) + 51))
+    # The picture's luminance is in whole levels.
+    np.testing.assert_allclose(raw, 2 * 51 / 255, atol=2 * 0.5 / 255)
+
+
+@pytest.mark.parametrize("weights", [{}, {"ssim_weight": 0, "l2_weight": 40}, {"l2_weight": 40}])
+@pytest.mark.parametrize("channels", ["grey", "colour"])
+def test_every_other_pixel_finds_what_every_pixel_finds(weights: dict[str, float], channels: str) -> None:
+    spotted = _part()
+    spotted[21:24, 30:33] = (90, 90, 200)
+    maps = [
+        _scorer(channels=channels, map_step=step, **weights).raw_map(spotted, _reconstruction(_part(), channels))
+        for step in (1, 2)
+    ]
+    assert maps[0].shape == maps[1].shape == SIZE
+    assert maps[1].max() == pytest.approx(maps[0].max(), rel=0.15)
+    places = [np.unravel_index(found.argmax(), SIZE) for found in maps]
+    assert np.abs(np.subtract(*places)).max() <= 1
+    assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] > 0.97
 
 
 def test_terms_add_up() -> None:
-    x, y = _part(), np.random.default_rng(0).random((*SIZE, 3), dtype=np.float32) * 255
+    x, y = _part(), planes_of(np.random.default_rng(0).random((*SIZE, 3), dtype=np.float32) * 255)
     both = _scorer(ssim_weight=0.7, l2_weight=0.3).raw_map(x, y)
     ssim = _scorer(ssim_weight=0.7, l2_weight=0).raw_map(x, y)
     l2 = _scorer(ssim_weight=0, l2_weight=0.3).raw_map(x, y)
@@ -153,9 +200,9 @@ def test_terms_add_up() -> None:
 
 def test_a_raw_map_is_not_a_kept_buffer() -> None:
     scorer = _scorer()
-    first = scorer.raw_map(_part(), _part().astype(np.float32) * 0)
+    first = scorer.raw_map(_part(), planes_of(_part().astype(np.float32) * 0))
     kept = first.copy()
-    scorer.raw_map(_part(), _part().astype(np.float32))
+    scorer.raw_map(_part(), planes_of(_part().astype(np.float32)))
     assert np.array_equal(first, kept)
 
 
@@ -217,10 +264,10 @@ def test_one_pixel_that_is_no_number_spoils_the_score(bad: float, side: int) -> 
 @pytest.mark.parametrize("weights", [{}, {"ssim_weight": 0, "l2_weight": 1}])
 @pytest.mark.parametrize("channels", ["grey", "colour"])
 def test_a_reconstruction_that_is_no_number_has_no_score(weights: dict[str, float], channels: str) -> None:
-    broken = _reconstruction(_part(), channels)
+    broken = _part().astype(np.float32)
     broken[5, 5] = np.nan
     scorer = _scorer(channels=channels, **weights)
-    assert np.isnan(scorer.score(scorer.anomaly_map(scorer.raw_map(_part(), broken))))
+    assert np.isnan(scorer.score(scorer.anomaly_map(scorer.raw_map(_part(), planes_of(broken, channels == "grey")))))
 
 
 @pytest.mark.parametrize("along", ["width", "height"])
@@ -240,14 +287,15 @@ def test_no_heat_leaks_over_the_edge_of_a_strip(along: Along, kind: str) -> None
         canvas = np.full((*strips.canvas(*size), 3), 100, np.uint8)
         place = (canvas.shape[0] - 1, 24) if along == "width" else (24, canvas.shape[1] - 1)
         canvas[place] = 255
-        found = scorer.raw_map(strips.stacked(canvas), np.full((*size, 3), 100, np.float32))
+        found = scorer.raw_map(strips.stacked(canvas), planes_of(np.full((*size, 3), 100, np.float32)))
     assert found.shape == strips.canvas(*size)
     assert (
         np.unravel_index(found.argmax(), found.shape)[0 if along == "width" else 1]
         == found.shape[0 if along == "width" else 1] - 1
     )
     bare = Scorer(spec, found.shape, None)
-    alone = bare.spread_map(canvas) if kind == "map" else bare.raw_map(canvas, np.full(canvas.shape, 100, np.float32))
+    plain = planes_of(np.full((*found.shape, 3), 100, np.float32))
+    alone = bare.spread_map(canvas) if kind == "map" else bare.raw_map(canvas, plain)
     assert np.allclose(found, alone, atol=1e-6)
     odd = scorer.spread_map(np.ones((7, 7), np.float32))
     assert odd.shape == found.shape
