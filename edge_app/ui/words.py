@@ -84,6 +84,7 @@ def reason_text(reason: Reason) -> str:
         Reason.NO_SERIAL: translate("Words", "part without a number"),
         Reason.UNCERTAIN: translate("Words", "score between the two limits"),
         Reason.NO_LIMITS: translate("Words", "limits cannot be read"),
+        Reason.NOT_TRUSTED: translate("Words", "model not trusted any more"),
         Reason.OVERFLOW: translate("Words", "parts came faster than they could be inspected"),
         Reason.CAMERA_LOST: translate("Words", "camera lost"),
         Reason.NOT_RECORDED: translate("Words", "result could not be recorded"),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from bundles import remade, successor, written, wrong_score
+from bundles import opened_store, remade, successor, written, wrong_score
 from mutant_farm import mutated, unpacked
 
 from edge_app.bundle import ModelBundle, bundle_bytes, read_bundle
@@ -50,7 +50,7 @@ class Scene:
     new_file: Path
 
     def store(self, models: Path | None = None) -> ModelStore:
-        return ModelStore(models or self.models, self.old.manifest.product)
+        return opened_store(models or self.models, self.old.manifest.product)
 
     def place(self) -> list[str]:
         return ["--models", str(self.models), "--product", self.old.manifest.product]

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from bundles import remade, successor, written, wrong_score
+from bundles import opened_store, remade, successor, written, wrong_score
 from PyQt5.QtCore import Qt
 from test_looks import PANELS, Longer, clipped
 from test_window import PIN, choose, touch, type_pin
@@ -32,7 +32,7 @@ def second(bundle):
 @pytest.fixture
 def store(tmp_path, bundle, second) -> ModelStore:
     """Both installed, the first active."""
-    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    store = opened_store(tmp_path / "models", bundle.manifest.product)
     for name, one in (("first", bundle), ("second", second)):
         store.stage(written(one, tmp_path / f"{name}.bundle"), prove=untested)
     store.activate(bundle.bundle_id)

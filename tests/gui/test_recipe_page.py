@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bundles import remade, written, wrong_score
+from bundles import opened_store, remade, written, wrong_score
 from PyQt5.QtCore import QEvent, QPoint, QPointF, QSize, Qt
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication
@@ -473,10 +473,9 @@ def test_a_recipe_that_cannot_be_used_says_why_and_nothing_is_changed(qtbot, mak
 
 
 def test_products_of_the_store_can_be_chosen(qtbot, make_plant, tmp_path, bundle):
-    from edge_app.store import ModelStore
 
     path = written(bundle, tmp_path / "one.bundle")
-    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    store = opened_store(tmp_path / "models", bundle.manifest.product)
     store.stage(path, prove=lambda folder: None)
     store.activate(bundle.bundle_id)
     plant = make_plant(models_dir='"models"')

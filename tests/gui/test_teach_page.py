@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bundles import successor, written
+from bundles import opened_store, successor, written
 from PyQt5.QtCore import QCoreApplication, QPoint, QSize, Qt
 from PyQt5.QtWidgets import QWidget
 from test_looks import PANELS, Longer, clipped
@@ -60,7 +60,7 @@ def records(tmp_path: Path):
 
 @pytest.fixture
 def store(bundle: ModelBundle, tmp_path: Path) -> ModelStore:
-    made = ModelStore(tmp_path / "models", bundle.manifest.product)
+    made = opened_store(tmp_path / "models", bundle.manifest.product)
     # The bundle that the project ships needs no self-test here.
     made.activate(made.stage(written(bundle, tmp_path / "first.bundle"), prove=lambda folder: None).bundle_id)
     return made

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-from bundles import remade, successor, written
+from bundles import opened_store, remade, successor, written
 
 from edge_app.bundle import ModelBundle, content_of, read_bundle
 from edge_app.models_view import FACTS, ModelsView, card_of, differences
 from edge_app.slot import FixedSlot, StoreSlot
-from edge_app.store import ModelStore
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def test_differences_are_the_facts_and_settings_that_differ(first: ModelBundle, 
 
 
 def test_a_store_with_one_damaged_bundle(first: ModelBundle, second: ModelBundle, tmp_path: Path) -> None:
-    store = ModelStore(tmp_path / "models", first.manifest.product)
+    store = opened_store(tmp_path / "models", first.manifest.product)
     third = successor(first, 2)
     for number, bundle in enumerate((first, second, third)):
         store.stage(written(bundle, tmp_path / f"{number}.bundle"), prove=lambda _folder: None)

@@ -12,13 +12,13 @@ from PyQt5.QtCore import QTimer
 from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from edge_app.bundle import ModelBundle
-from edge_app.config import state_folder
 from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
 from edge_app.folders import shown
 from edge_app.inspector import Inspector
 from edge_app.judging import inspect_file
 from edge_app.scan_results import FolderState, Scanned, export, forget_old, last_folder, look_at, read_scanned
 from edge_app.scan_run import ENDS, Phase, ScanProgress, ScanRun
+from edge_app.state_folder import state_folder
 from edge_app.states import PartResult
 from edge_app.ui import theme, words
 from edge_app.ui.bridge import StationBridge

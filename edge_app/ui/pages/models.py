@@ -146,9 +146,9 @@ class ModelsPage(Page):
             return
         (product, card), store = found, found[0].store
         detail = self.tr("{bundle} has to pass its self-test; then it judges the parts.").format(bundle=card.bundle_id)
-        older = swapping.is_older(card.bundle_id, product.active_id)
+        older = swapping.is_older(card.bundle_id, store)
         if older:
-            older = self.tr("It is OLDER than the active one.")
+            older = self.tr("It is OLDER than one that was active.")
             detail = f"{older} {detail}"
         self._ask(
             self.tr("Judge with another bundle?"),
