@@ -134,6 +134,6 @@ def _struck(models_dir: Path, trust: TrustStore) -> Iterator[str]:
             trust.trust().check(bundle.manifest_bytes, bundle.files.get(SIGNATURE))
         except BundleError as error:
             yield (
-                f"{active}, the active bundle of {folder.name}: {error}. A running station goes back to the bundle"
-                " before where that is trusted; else every part is NO VERDICT. Stage one that is signed with another key"
+                f"{active}, the active bundle of {folder.name}: {error}. A running station goes back to the"
+                " bundle before where that is trusted; else every part is NO VERDICT. Stage one that is signed with another key"
             )

@@ -1,9 +1,9 @@
 """The model bundle: one file that says what a model is, how it judges, and proves it. Read, verify, refuse.
 
-A bundle is a zip of stored entries (`edge_app.bundle_zip`), or the same files in a folder. `manifest.json` lists the size
-and SHA-256 of every other file; `bundle_id` ends in the digest of the manifest itself. `manifest.sig` holds signatures of
-the manifest's bytes (`edge_app.signing`), and is checked before anything of the bundle is parsed: first the signature, then
-the manifest, then the files' digests. So a changed byte anywhere is refused before the model is parsed.
+A bundle is a zip of stored entries (`edge_app.bundle_zip`), or the same files in a folder. `manifest.json` lists the
+size and SHA-256 of every other file; `bundle_id` ends in the digest of the manifest itself. `manifest.sig` holds
+signatures of the manifest's bytes (`edge_app.signing`). First the signature is checked, then the manifest is parsed,
+then the files are held against it: a changed byte anywhere is refused before the model is parsed.
 """
 
 from __future__ import annotations
@@ -215,9 +215,9 @@ def read(path: Path, bundle_type: type[B], trust: Trust = ANYONE) -> B:
         raise BundleError(f"{path}: {error}") from error
 
 
-def verify_bundle(manifest_bytes: bytes, files: Mapping[str, bytes]) -> ModelBundle:
+def verify_bundle(manifest_bytes: bytes, files: Mapping[str, bytes], trust: Trust = ANYONE) -> ModelBundle:
     """`verify` for a model that judges pictures."""
-    return verify(manifest_bytes, files, ModelBundle)
+    return verify(manifest_bytes, files, ModelBundle, trust)
 
 
 def verify(manifest_bytes: bytes, files: Mapping[str, bytes], bundle_type: type[B], trust: Trust = ANYONE) -> B:

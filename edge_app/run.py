@@ -183,7 +183,7 @@ class _Build:
 
     @property
     def trust(self) -> TrustStore:
-        """Whose bundles are taken; a demonstration without a file takes everybody's, and the screen says whose it is."""
+        """Whose bundles are taken; a demonstration without a file takes any, and the screen says whose it is."""
         return self.config.trust() if self.has_file else ANYONE
 
     def stations(self, publish: Publish) -> Stations:

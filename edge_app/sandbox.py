@@ -17,17 +17,18 @@ from collections.abc import Iterable
 
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _MODE_FILTER = 22, 38, 2
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _DENY = 0x7FFF0000, 0x80000000, 0x00050000 | 1  # EPERM
+_ALLOW, _KILL, _DENY, _UNKNOWN = 0x7FFF0000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38  # EPERM, ENOSYS
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+_CLONE3, _CLONE_THREAD = 435, 0x10000
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
-# By machine: its AUDIT_ARCH; what is forbidden; which argument of the calls that open a file holds the flags.
+# By machine: its AUDIT_ARCH; what is forbidden; the flags' argument of the calls that open a file; the number of clone.
 _COMMON = {424, 425, 434, 437, 438}  # pidfd_send_signal, io_uring_setup, pidfd_open, openat2, pidfd_getfd
 _X86_64 = {
     41, 42, 43, 44, 46, 49, 50, 53, 288, 307,  # socket, connect, accept, sendto, sendmsg, bind, listen, socketpair, ...
     57, 58, 59, 322,  # fork, vfork, execve, execveat
     62, 101, 310, 311,  # kill, ptrace, process_vm_readv, process_vm_writev
-    76, 82, 83, 84, 85, 86, 87, 88, 90, 92, 94, 133,  # truncate, rename, mkdir, rmdir, creat, link, unlink, symlink, ...
+    76, 82, 83, 84, 85, 86, 87, 88, 90, 92, 94, 133,  # truncate, rename, mkdir, rmdir, creat, link, unlink, ...
     258, 259, 260, 263, 264, 265, 266, 268, 316,  # the same of a folder
     155, 161, 165, 166, 272, 308,  # pivot_root, chroot, mount, umount2, unshare, setns
 }  # fmt: skip
@@ -39,8 +40,8 @@ _AARCH64 = {
     39, 40, 41, 51, 97, 268,
 }  # fmt: skip
 _MACHINES = {
-    "x86_64": (0xC000003E, _X86_64 | _COMMON, {2: 1, 257: 2}),
-    "aarch64": (0xC00000B7, _AARCH64 | _COMMON, {56: 2}),
+    "x86_64": (0xC000003E, _X86_64 | _COMMON, {2: 1, 257: 2}, 56),
+    "aarch64": (0xC00000B7, _AARCH64 | _COMMON, {56: 2}, 220),
 }
 
 
@@ -67,7 +68,7 @@ def confine() -> str:
     return ""
 
 
-def _filter(architecture: int, forbidden: Iterable[int], opens: dict[int, int]) -> bytes:
+def _filter(architecture: int, forbidden: Iterable[int], opens: dict[int, int], clone: int) -> bytes:
     """Eight bytes an instruction; a jump counts the instructions that it skips, if it holds and if not."""
     steps = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL)]
     # The x32 calls of x86-64 have this bit set.
@@ -82,5 +83,8 @@ def _filter(architecture: int, forbidden: Iterable[int], opens: dict[int, int]) 
             (_RETURN, 0, 0, _DENY),
             (_RETURN, 0, 0, _ALLOW),
         ]
+    # A thread is made, a process is not. What hides its flags in memory "is not there": then the libraries call clone.
+    steps += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _UNKNOWN), (_EQUAL, 0, 3, clone)]
+    steps += [(_LOAD, 0, 0, _ARGUMENTS), (_ANY_BIT, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _DENY)]
     steps.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *step) for step in steps)

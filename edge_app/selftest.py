@@ -1,8 +1,8 @@
 """The golden self-test in a throwaway process: where a model is parsed for the first time, and may crash or hang.
 
-`prove` starts `python -m edge_app.selftest FOLDER SECONDS` and reads the one JSON object it prints. The process has limits of
-time, memory and files, no network, and may neither start a program nor change a file (`edge_app.sandbox`). Its own reading of
-the graph comes first: an operator that no detector needs is refused before the interpreter sees it (`edge_app.graph_ops`).
+`prove` starts `python -m edge_app.selftest FOLDER SECONDS` and reads the one JSON object it prints. The process has
+limits of time, memory and files, no network, and may neither start a program nor change a file (`edge_app.sandbox`). An
+operator that no detector needs is refused before the interpreter sees the graph (`edge_app.graph_ops`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who made a bundle: Ed25519 signatures over the bytes of its manifest, and whom a station believes. No files here.
 
-`manifest.sig` is a JSON list of {"keyid", "signature"}: one for each key that signed, so that a bundle can be signed with
-the old and the new key while keys are exchanged. The keyid is the SHA-256 of the public key's 32 bytes. The manifest
-names size and SHA-256 of every other file, so its signature covers them all.
+`manifest.sig` is a JSON list of {"keyid", "signature"}: one for each key that signed, so that a bundle can be signed
+with the old and the new key while keys are exchanged. The keyid is the SHA-256 of the public key's 32 bytes. The
+manifest names size and SHA-256 of every other file, so its signature covers them all.
 
 A development key proves that nothing was changed, not where a bundle comes from: each trainer makes one by itself, and
 its signature carries its public key along. Stations take it only where they were told to.

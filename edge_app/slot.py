@@ -191,9 +191,9 @@ class StoreSlot:
     unloaded when that has happened. When any of that fails, the store goes back to the bundle that judges, and
     `notice` says so.
 
-    The keys that the station trusts are watched as well. When the bundle that judges is not believed any more, every part
-    is NO VERDICT from the next one on, and `notice` says why, until a bundle can be taken that is believed: the active
-    one with another signature, the one before, or any that somebody activates.
+    The keys that the station trusts are watched as well. When the bundle that judges is not believed any more, every
+    part is NO VERDICT from the next one on, and `notice` says why, until a bundle can be taken that is believed: the
+    active one with another signature, the one before, or any that somebody activates.
 
     Args:
         store: where the active bundle lies.
@@ -279,7 +279,7 @@ class StoreSlot:
             self._unload_retired()
             try:
                 self._look_at_trust()
-            except Exception:  # noqa: BLE001 - the top of this thread; what is not believed stays so, the next look may help
+            except Exception:  # noqa: BLE001 - the top of this thread; the next look may go better
                 _log.exception("looking for a bundle that is believed")
             active = self._store.active_id()
             if active is None or active == self._seen:

@@ -3,8 +3,8 @@
     <folder>/keys.json   every key with its state, trusted or revoked
     <folder>/keys.log    who changed what, and which bundles were refused, one JSON object a line
 
-The folder is `.trust` in the model store, or `trust_dir` of [models] in station.toml. It is as safe as its owner makes it:
-whoever can write it decides what the station runs.
+The folder is `.trust` in the model store, or `trust_dir` of [models] in station.toml. It is as safe as its owner makes
+it: whoever can write it decides what the station runs.
 """
 
 from __future__ import annotations

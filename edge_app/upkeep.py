@@ -1,4 +1,4 @@
-"""What a station does beside the line, on a thread of its own: pictures within their limits, changed keys in the log."""
+"""What a station does beside the line, on its own thread: pictures within limits, changed keys in the log."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from bundles import opened_store
 
 from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes, content_of
 from edge_app.cameras.synthetic import SyntheticLine

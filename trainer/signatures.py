@@ -38,8 +38,8 @@ def signing_keys(arguments: argparse.Namespace, say: Callable[[str], object]) ->
         key, is_new = development_key()
         made = ", made just now" if is_new else ""
         say(
-            f"signed with the development key {key.public.keyid[:8]}{made}: for trials; production stations refuse it, sign"
-            " with --key NAME.key for them"
+            f"signed with the development key {key.public.keyid[:8]}{made}: for trials; production stations refuse"
+            " it, sign with --key NAME.key for them"
         )
         return [key]
     return [read_key(path, partial(_passphrase, arguments.passphrase_file, path)) for path in arguments.key]

@@ -207,6 +207,7 @@ class FactsBar(QWidget):
         facts = [
             (self.tr("Product"), status.product),
             (self.tr("Bundle"), status.bundle_id),
+            (self.tr("Signed"), words.signer(status.signer)),
             (self.tr("Threshold"), words.figure(status.threshold)),
             (self.tr("Device"), status.device.upper()),
             (self.tr("Median"), median),
