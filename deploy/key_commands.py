@@ -135,5 +135,5 @@ def _struck(models_dir: Path, trust: TrustStore) -> Iterator[str]:
         except BundleError as error:
             yield (
                 f"{active}, the active bundle of {folder.name}: {error}. A running station goes back to the"
-                " bundle before where that is trusted; else every part is NO VERDICT. Stage one that is signed with another key"
+                " bundle before where that is trusted; else every part is NO VERDICT. Stage one with another signature"
             )

@@ -4,10 +4,11 @@
     for each entry, in that order:  central header, name
     end record
 
-There is one way to write a set of files: `manifest.json` first, then `manifest.sig` where there is one, then the others
-by name; no comments, extra fields, dates or compression. The reader takes size, check sum and name from each local header
-and holds every other byte of the file against what the writer would have written. So nothing can be hidden in a
-header, two readers cannot see two different bundles, and a bundle's file has no byte that could be changed unseen.
+There is one way to write a set of files: `manifest.json` first, then `manifest.sig` where there is one, then the
+others by name; no comments, extra fields, dates or compression. The reader takes size, check sum and name from each
+local header and holds every other byte of the file against what the writer would have written. So nothing can be
+hidden in a header, two readers cannot see two different bundles, and a bundle's file has no byte that could be
+changed unseen.
 
 Layout: PKWARE's APPNOTE.TXT 6.3, sections 4.3.7, 4.3.12 and 4.3.16.
 """

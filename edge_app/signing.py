@@ -159,13 +159,11 @@ class Trust:
             raise BundleError("not signed; sign it with: trainer sign BUNDLE --key FILE")
         if all(entry.key is not None for entry in entries):
             raise BundleError(
-                f"signed with a development key only ({entries[0].keyid[:8]}), which this station does not take; sign it"
-                " with: trainer sign BUNDLE --key FILE"
+                f"signed with a development key only ({entries[0].keyid[:8]}), which this station does not take;"
+                " sign it with: trainer sign BUNDLE --key FILE"
             )
         ids = ", ".join(entry.keyid[:8] for entry in entries)
-        raise BundleError(
-            f"signed with a key that is unknown here ({ids}); trust it with: swap-model keys trust FILE.pub"
-        )
+        raise BundleError(f"signed with a key unknown here ({ids}); trust it with: swap-model keys trust NAME.pub")
 
 
 ANYONE = Trust(allow_development=True, allow_unsigned=True)
