@@ -8,6 +8,7 @@ from edge_app.bundle import ModelBundle
 from edge_app.errors import BundleError
 
 CORAL = "edgetpu-custom-op"
+_MOST_CODES = 256
 
 # What computes and nothing else: no variables, tables, calls of other graphs, random numbers, strings or custom code.
 ALLOWED = frozenset(
@@ -34,13 +35,15 @@ def operators(graph: bytes) -> set[str]:
         BundleError: it cannot be read, or has more than one graph in it.
     """
     try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(graph, 0))
-        subgraphs = model.subgraphs or []
-        if len(subgraphs) != 1:
-            raise BundleError(f"{len(subgraphs)} graphs in one file, and one is expected")
-        codes = model.operatorCodes or []
-        used = {operator.opcodeIndex for operator in subgraphs[0].operators or []}
-        return {_name(codes[index]) for index in used} | {_name(code) for code in codes}
+        model = schema.Model.GetRootAs(graph, 0)
+        if model.SubgraphsLength() != 1:
+            raise BundleError(f"{model.SubgraphsLength()} graphs in one file, and one is expected")
+        if not 0 < model.OperatorCodesLength() <= _MOST_CODES:
+            raise BundleError(
+                f"{model.OperatorCodesLength()} kinds of operators, and at most {_MOST_CODES} are expected"
+            )
+        # Every one that is listed, used or not. Only these few fields are read: a damaged file may claim any length.
+        return {_name(model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())}
     except BundleError:
         raise
     except Exception as error:
@@ -69,10 +72,10 @@ def check_operators(bundle: ModelBundle) -> None:
             )
 
 
-def _name(code: schema.OperatorCodeT) -> str:
+def _name(code: schema.OperatorCode) -> str:
     # Older files have their number in the other field, which is a byte.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == schema.BuiltinOperator.CUSTOM:
-        custom = code.customCode
-        return f"custom: {custom.decode('utf-8', 'replace') if isinstance(custom, bytes) else custom}"
+        custom = code.CustomCode() or b""
+        return f"custom: {custom[:80].decode('utf-8', 'replace')}"
     return str(_NAMES.get(number, f"number {number}"))

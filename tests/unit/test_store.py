@@ -10,6 +10,7 @@ import pytest
 from bundles import opened_store, remade, successor, written, wrong_score
 
 from edge_app.bundle import ModelBundle, read_bundle
+from edge_app.bundle_names import SIGNATURE
 from edge_app.errors import BundleError
 from edge_app.running import RunningReport
 from edge_app.store import ModelStore, sequence_of
@@ -45,7 +46,9 @@ def names(store: ModelStore) -> set[str]:
 def test_staged_bundle_is_the_same_bundle(store: ModelStore, first: ModelBundle, second: ModelBundle) -> None:
     assert store.installed() == [first.bundle_id, second.bundle_id]
     loaded = store.load(first.bundle_id)
-    assert (loaded.manifest_bytes, dict(loaded.files)) == (first.manifest_bytes, dict(first.files))
+    assert loaded.manifest_bytes == first.manifest_bytes
+    assert {**loaded.files, SIGNATURE: b""} == {**first.files, SIGNATURE: b""}
+    assert loaded.signer.name == "line"
     assert names(store) == {first.bundle_id, second.bundle_id}
     assert store.active_id() is None
 
