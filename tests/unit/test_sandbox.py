@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import flatbuffers
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from bundles import remade
 
 from edge_app.bundle import read_bundle
 from edge_app.errors import BundleError
@@ -70,3 +73,32 @@ def test_operators_of_the_shipped_bundle_are_taken(demo_bundle_path: Path) -> No
 def test_what_is_no_graph_is_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match=r"not a readable graph|graphs in one file"):
         operators(data)
+
+
+@pytest.mark.parametrize(
+    ("code", "delegates", "said"),
+    [
+        (b"evil", ["cpu"], "custom: evil"),
+        (b"edgetpu-custom-op", ["cpu"], "custom: edgetpu-custom-op"),
+        (b"edgetpu-custom-op", ["cpu", "coral"], ""),
+        (schema.BuiltinOperator.CALL_ONCE, ["cpu"], "CALL_ONCE"),
+        (schema.BuiltinOperator.READ_VARIABLE, ["cpu"], "READ_VARIABLE"),
+    ],
+)
+def test_an_operator_that_no_detector_needs_is_refused(
+    demo_bundle_path: Path, code: bytes | int, delegates: list[str], said: str
+) -> None:
+    bundle = read_bundle(demo_bundle_path)
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bundle.model, 0))
+    changed = model.operatorCodes[0]
+    changed.customCode = code if isinstance(code, bytes) else None
+    changed.builtinCode = schema.BuiltinOperator.CUSTOM if isinstance(code, bytes) else code
+    changed.deprecatedBuiltinCode = min(changed.builtinCode, 127)
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    strange = remade(bundle, {"model.tflite": bytes(builder.Output())}, delegates=delegates)
+    if not said:
+        check_operators(strange)
+        return
+    with pytest.raises(BundleError, match=rf"model\.tflite uses operators that are not taken here \({said}\)"):
+        check_operators(strange)
