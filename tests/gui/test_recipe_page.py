@@ -90,7 +90,7 @@ def make_plant(qtbot, tmp_path, demo_bundle_path) -> Iterator[Callable[..., Plan
             (tmp_path / "parts").mkdir()
             values = {"bundle": f'"{demo_bundle_path}"', "source": f'"watch:{tmp_path / "parts"}"', "workers": "1"}
             values |= {"records_dir": '"records"', "control": '"control.sock"'} | top
-            values["models.allow_development_keys"] = "true"
+            values |= {"models.allow_development_keys": "true", "models.allow_unsigned": "true"}
             lines = [f"{key} = {value}  # {key} as it was set up" for key, value in values.items() if value]
             (tmp_path / "station.toml").write_text("\n".join(lines) + f"\n\n{extra}")
             arguments = argparse.Namespace(
