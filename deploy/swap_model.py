@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from deploy import key_commands
 from edge_app import __version__, swapping
 from edge_app.bundle import read_bundle
-from edge_app.config import StationConfig, read_config
 from edge_app.errors import ConfigError, KensaError
 from edge_app.store import ModelStore
 from edge_app.swapping import WAIT_S, Answer, Outcome, log_done, refusals_logged
@@ -41,22 +41,31 @@ def _parser() -> argparse.ArgumentParser:
     stage.set_defaults(handler=_stage)
     activate = commands.add_parser("activate", parents=[place, waiting], help="make an installed bundle the active one")
     activate.add_argument("bundle_id", nargs="?", metavar="BUNDLE_ID", help="default: the newest that is installed")
-    activate.add_argument("--allow-downgrade", action="store_true", help="take an older one too; goes into the log")
+    activate.add_argument(
+        "--allow-downgrade", action="store_true", help="take one older than was ever active; goes into the log"
+    )
     activate.set_defaults(handler=_activate)
     rollback = commands.add_parser("rollback", parents=[place, waiting], help="go back to the bundle before")
     rollback.set_defaults(handler=_rollback)
     status = commands.add_parser("status", parents=[place], help="what is installed, active and running")
     status.add_argument("--json", action="store_true", help="as one JSON object")
     status.set_defaults(handler=_status)
+    key_commands.add_commands(commands)
     return parser
 
 
 def _stage(arguments: argparse.Namespace) -> int:
-    store = _store(arguments, lambda: read_bundle(arguments.bundle).manifest.product)
+    trust = key_commands.trust_of(arguments)
+    with key_commands.refusal_logged(trust, arguments.bundle):
+        product = read_bundle(arguments.bundle, trust.trust()).manifest.product
+    store = _store(arguments, product)
     with refusals_logged(store, "stage", None, arguments.bundle.name, _warn):
         bundle = store.stage(arguments.bundle)
     log_done(store, "stage", None, bundle.bundle_id, "installed", _warn)
-    print(f"{bundle.bundle_id} is installed and has passed its self-test; make it active with: swap-model activate")
+    print(
+        f"{bundle.bundle_id} ({bundle.signer}) is installed and has passed its self-test; make it active with:"
+        " swap-model activate"
+    )
     return EXIT_OK
 
 
@@ -103,15 +112,15 @@ def _status(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _store(arguments: argparse.Namespace, product_of_bundle: Callable[[], str] | None = None) -> ModelStore:
-    config = read_config(arguments.config) if arguments.config is not None else StationConfig()
+def _store(arguments: argparse.Namespace, product_of_bundle: str | None = None) -> ModelStore:
+    config = key_commands.config_of(arguments)
     models_dir = arguments.models or config.models_dir
     if models_dir is None:
         raise ConfigError("where is the model store? Give --models DIR, or --config with a models_dir in it")
-    product = arguments.product or config.product or (product_of_bundle() if product_of_bundle else None)
+    product = arguments.product or config.product or product_of_bundle
     if product is None:
         raise ConfigError("which product? Give --product NAME, or --config with a product in it")
-    return ModelStore(models_dir, product)
+    return ModelStore(models_dir, product, key_commands.trust_of(arguments))
 
 
 def _warn(text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import tomllib
 from datetime import time
@@ -24,6 +23,7 @@ from edge_app.retention import Limits
 from edge_app.screen_settings import Language, Theme
 from edge_app.serials import USUAL_FORMATS, BarcodeOptions, SerialRule
 from edge_app.triggers import TriggerOptions
+from edge_app.trust import FOLDER, TrustStore
 
 _MAX_BYTES = 2**20
 _KEPT = Limits()
@@ -56,6 +56,7 @@ _WRITE = {
     "trigger": 'a table [trigger], such as mode = "part_present" in it',
     "barcode": 'a table [barcode], such as formats = ["QRCode"] in it',
     "retention": "a table [retention], such as keep_good_days = 30 in it",
+    "models": 'a table [models], such as trust_dir = "/etc/kensa/trust" in it',
     "cameras": 'tables [[cameras]], each with a name and a source, such as name = "left"',
 }
 
@@ -114,6 +115,21 @@ class RetentionConfig(_Closed):
     def limits(self) -> Limits:
         """The same for the record."""
         return Limits(**self.model_dump())
+
+
+class ModelsConfig(_Closed):
+    """Whose bundles the station takes; see `trust.TrustStore`."""
+
+    trust_dir: FullPath | None = Field(
+        None, description='a folder of trusted keys, such as trust_dir = "/etc/kensa/trust"'
+    )
+    allow_development_keys: StrictBool = Field(
+        False, description="allow_development_keys = true or allow_development_keys = false"
+    )
+    allow_unsigned: StrictBool = Field(False, description="allow_unsigned = true or allow_unsigned = false")
+    signing_key: FullPath | None = Field(
+        None, description='the key that signs what is taught here, such as signing_key = "/etc/kensa/station.key"'
+    )
 
 
 class BarcodeConfig(_Closed):
@@ -185,6 +201,7 @@ class StationConfig(CameraConfig):
         keep_good_share: of the GOOD parts whose picture is kept.
         retention: how long pictures are kept, and how much disk they may fill.
         shifts: local times at which a shift begins.
+        models: whose bundles are taken.
         reject: addresses that are told of every verdict.
         control: the socket for `edge-app status` and `edge-app trigger`; None for the usual place.
         http_port: of the same on this computer alone; None for none.
@@ -202,6 +219,7 @@ class StationConfig(CameraConfig):
     keep_good_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     retention: RetentionConfig = RetentionConfig()
     shifts: Annotated[tuple[Clock, ...], Field(min_length=1, max_length=24)] = SHIFT_STARTS
+    models: ModelsConfig = ModelsConfig()
     reject: tuple[Annotated[str, StringConstraints(strict=True), pydantic.AfterValidator(_output)], ...] = ()
     control: FullPath | None = None
     http_port: Annotated[StrictInt, Field(ge=1024, le=65535)] | None = None
@@ -234,6 +252,16 @@ class StationConfig(CameraConfig):
             camera if camera.product or camera.bundle else camera.model_copy(update=shared) for camera in self.cameras
         )
 
+    def trust(self, models_dir: Path | None = None) -> TrustStore:
+        """Whose bundles are taken.
+
+        Args:
+            models_dir: another model store than the one that stands here.
+        """
+        models, store = self.models, models_dir or self.models_dir
+        folder = models.trust_dir or (store / FOLDER if store is not None else None)
+        return TrustStore(folder, models.allow_development_keys, models.allow_unsigned)
+
     @property
     def sha256(self) -> str:
         """Of everything that stands here: rows of one digest were judged with one configuration."""
@@ -249,6 +277,7 @@ _TABLES: dict[str, type[pydantic.BaseModel]] = {
     "trigger": TriggerOptions,
     "barcode": BarcodeConfig,
     "retention": RetentionConfig,
+    "models": ModelsConfig,
 }
 
 
@@ -314,13 +343,3 @@ def _told(error: Any, content: dict[str, Any]) -> str:
     described = table.model_fields.get(names[-1])
     write = write or (described.description if described is not None else None)
     return f"{shown or names[0]}: {value!r} cannot be used; write {write or 'what deploy/station.example.toml shows'}"
-
-
-def state_folder() -> Path:
-    """Where this user's programs keep what they write, after the XDG base directory specification."""
-    stated = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        base = Path(stated) if os.path.isabs(stated) else Path.home() / ".local" / "state"
-    except RuntimeError:
-        raise ConfigError("there is no home folder to write records to; say where with --records DIR") from None
-    return base / "kensa"

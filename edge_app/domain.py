@@ -41,6 +41,7 @@ class Reason(enum.Enum):
     NO_SERIAL = "part without a number"
     UNCERTAIN = "score between the two limits"
     NO_LIMITS = "limits cannot be read"
+    NOT_TRUSTED = "model not trusted any more"
     OVERFLOW = "parts came faster than they could be inspected"
     CAMERA_LOST = "camera lost"
     NOT_RECORDED = "result could not be recorded"

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
 from edge_app.manifest import DisplayRange
+from edge_app.signing import UNSIGNED, Signer
 
 
 class State(enum.Enum):
@@ -135,6 +136,7 @@ class StationStatus:
         frames_per_s: that the camera gives.
         waiting: parts that were captured and are not recorded yet.
         refused_triggers: since the start.
+        signer: who signed the bundle that judges, as far as the station can tell.
         editing: somebody changes the settings just now; what is judged is not changed before he is done.
     """
 
@@ -161,3 +163,4 @@ class StationStatus:
     waiting: int = 0
     refused_triggers: int = 0
     editing: bool = False
+    signer: Signer = UNSIGNED

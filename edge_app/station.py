@@ -247,6 +247,7 @@ class Station:
             frames_per_s=capture.frames_per_s,
             waiting=capture.waiting + (len(recorder) if recorder is not None else 0),
             refused_triggers=self._refused,
+            signer=judge.bundle.signer,
         )
 
     def latencies_ms(self) -> list[float]:

@@ -10,14 +10,15 @@ from edge_app.cameras import CameraSettings
 from edge_app.config import (
     BarcodeConfig,
     CameraConfig,
+    ModelsConfig,
     RetentionConfig,
     StationConfig,
     parse_config,
     read_config,
-    state_folder,
 )
 from edge_app.domain import Box
 from edge_app.errors import ConfigError
+from edge_app.state_folder import state_folder
 from edge_app.triggers import TriggerOptions
 
 PATH = Path("/etc/kensa/station.toml")
@@ -37,7 +38,7 @@ def test_the_example_is_valid_and_names_every_key() -> None:
     config = read_config(EXAMPLE)
     assert config.source == "camera:0"
     text = EXAMPLE.read_text()
-    models = (StationConfig, CameraConfig, CameraSettings, TriggerOptions, BarcodeConfig, RetentionConfig)
+    models = (StationConfig, CameraConfig, CameraSettings, TriggerOptions, BarcodeConfig, RetentionConfig, ModelsConfig)
     named = [f"{key} = " in text or f"[{key}]" in text for model in models for key in model.model_fields]
     assert all(named)
     # What is commented out is valid as well; one bundle or a store, one camera or several.
