@@ -68,6 +68,7 @@ qt)
     fi
     ;;
 list)
+    # shellcheck disable=SC2086 # one line
     echo $QT_PACKAGES
     ;;
 *)
