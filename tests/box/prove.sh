@@ -72,7 +72,7 @@ for name in "$@"; do
     # shellcheck disable=SC2016 # for the inner shell
     unshare --mount sh -c '
         mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount -t tmpfs tmpfs "$1/tmp" &&
-        exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh /box/inside.sh "$2"
+        exec chroot "$1" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh /box/inside.sh "$2"
     ' sh "$root" $steps >"$root.log" 2>&1 || { tail -n 30 "$root.log"; echo "== $name failed: $root.log"; exit 1; }
     grep '^box:' "$root.log"
 done
