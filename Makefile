@@ -13,12 +13,14 @@ TRANSLATIONS := $(patsubst %.ts,%.qm,$(wildcard edge_app/ui/translations/*.ts))
 # One more than this machine has cores, four at most: many tests wait for processes and cameras. The long files come first.
 TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -gt 3 ] && echo 4 || echo $$((n + 1)))
 
-.PHONY: help setup demo demo-model test test-long check format bench bench-calibration translations screenshots clean
+.PHONY: help setup demo demo-model test test-long test-box release check format bench bench-calibration translations screenshots clean
 
 help:
 	@echo "make demo        watch the operator screen judge parts (without a display: offscreen, with screenshots)"
 	@echo "make test        checks and tests"
 	@echo "make test-long   the tests that train for minutes, which make test leaves out"
+	@echo "make test-box    install into bare Debian roots and prove it there; root, long (BOXES='trixie trixie-arm64')"
+	@echo "make release     wheels, bills of materials, audit and checksums into dist (DRAFT=draft: what is not ready is said)"
 	@echo "make setup       only build $(VENV)"
 	@echo "make check       lint, format, types, import walls"
 	@echo "make bench       the slow measurements; results in build/bench"
@@ -30,7 +32,7 @@ help:
 
 setup: $(READY) $(TRANSLATIONS)
 
-$(READY): pyproject.toml uv.lock deploy/system_libraries.sh
+$(READY): pyproject.toml trainer/pyproject.toml uv.lock deploy/system_libraries.sh
 	@sh deploy/system_libraries.sh make-venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv sync --frozen --inexact --all-extras --quiet
@@ -71,6 +73,13 @@ test: check $(TRANSLATIONS)
 # What trains for minutes.
 test-long: $(READY) $(TRANSLATIONS)
 	$(BIN)/python -m pytest -m long -n 2
+
+# Debian roots under build/box; BOXES names others than bookworm and trixie.
+test-box: $(READY) $(TRANSLATIONS)
+	sh tests/box/prove.sh $(BIN) $(BOXES)
+
+release: $(READY) $(TRANSLATIONS)
+	sh deploy/release.sh $(BIN) dist $(DRAFT)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
