@@ -204,24 +204,25 @@ def _below(name: str, folder: Path, pattern: str) -> dict[str, Path]:
     return {f"{name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.glob(pattern))}
 
 
-def copy(source: IO[bytes], out: IO[bytes]) -> dict[str, Any]:
-    """Copy, and describe as the manifest does."""
+def copy(source: IO[bytes], out: IO[bytes] | None) -> dict[str, Any]:
+    """Copy, or only read, and describe as the manifest does."""
     digest, size = hashlib.sha256(), 0
     while block := source.read(_BLOCK):
         digest.update(block)
         size += len(block)
-        out.write(block)
+        if out is not None:
+            out.write(block)
     return {"sha256": digest.hexdigest(), "bytes": size}
 
 
 def _add(archive: tarfile.TarFile, name: str, path: Path) -> dict[str, Any]:
-    # Through the memory or a copy of its own: a file that grows meanwhile, such as a log, must not spoil the tar.
-    with open(path, "rb") as source, tempfile.TemporaryFile(dir=path.parent if path.name == DATABASE else None) as kept:
-        described = copy(source, kept)
+    # What may grow meanwhile, such as a log, goes through the memory; the copy of the record is large, and nobody's.
+    with io.BytesIO(path.read_bytes()) if path.name != DATABASE else open(path, "rb") as source:
+        described = copy(source, None)
+        source.seek(0)
         entry = tarfile.TarInfo(name)
         entry.size, entry.mode, entry.mtime = described["bytes"], 0o600, int(path.stat().st_mtime)
-        kept.seek(0)
-        archive.addfile(entry, kept)
+        archive.addfile(entry, source)
     return described
 
 
