@@ -52,7 +52,8 @@ packages() {
         echo python3-pyqt5
     fi
     if [ -n "$KIOSK" ]; then
-        printf '%s\n' cage seatd
+        # Debian 12's cage does not start without Xwayland, though nothing here uses it.
+        printf '%s\n' cage seatd xwayland libwayland-client0 libwayland-cursor0 libwayland-egl1
         [ "$(uname -m)" = x86_64 ] || echo qtwayland5
     fi
 }

@@ -12,6 +12,7 @@ seconds() { date +%s; }
 # Names, kinds, modes, sizes and times of everything that a dry run could change.
 picture_of() { find / -xdev \( -path /proc -o -path /box -o -path /tmp -o -path /dev \) -prune -o -printf '%p %y %m %s %T@ %l\n' | sort; }
 
+# shellcheck disable=SC1091 # the root's
 . /etc/os-release
 report "$PRETTY_NAME, $(uname -m)"
 
@@ -73,11 +74,11 @@ mkdir -m 700 /tmp/screen && chown kensa /tmp/screen
 sed 's/^headless = .*/headless = false/' $config >/tmp/screen.toml
 # The compositor as the unit starts it, without graphics or touch; the station as its client.
 runuser -u kensa -- env XDG_RUNTIME_DIR=/tmp/screen WLR_BACKENDS=headless WLR_RENDERER=pixman WLR_LIBINPUT_NO_DEVICES=1 \
-    cage -d -- /bin/sh -c 'touch /tmp/screen/ready && exec sleep infinity' &
+    timeout 300 cage -d -- /bin/sh -c 'touch /tmp/screen/ready && exec sleep infinity' >/tmp/screen.log 2>&1 &
 cage=$!
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e /tmp/screen/ready ] || sleep 1; done
 hold runuser -u kensa -- env XDG_STATE_HOME=/var/lib QT_QPA_PLATFORM=wayland WAYLAND_DISPLAY=/tmp/screen/wayland-0 \
-    QT_WAYLAND_DISABLE_WINDOWDECORATION=1 edge-app run --config /tmp/screen.toml --records /tmp/screen/records --parts 12 \
+    QT_WAYLAND_DISABLE_WINDOWDECORATION=1 timeout 120 edge-app run --config /tmp/screen.toml --records /tmp/screen/records --parts 12 \
     --screenshots /tmp/screen/shots
 hold test "$(find /tmp/screen/shots -name '*.png' | wc -l)" -ge 1
 hold kill -0 $cage
