@@ -77,7 +77,12 @@ class Places:
                 raise BackupError(f"{config}: where are the records? Write records_dir into it")
             records = state / "+".join(sorted(map(str, products)))
         trust = tomllib.loads(content.decode()).get("models", {}).get("trust_dir")
-        return cls(config, state, records, found.models_dir, None if trust is None else config.parent / trust)
+        # Without "..": on a fresh computer the folder before it may not be there yet.
+        models, trusted = (
+            None if folder is None else Path(os.path.normpath(config.parent / folder))
+            for folder in (found.models_dir, trust)
+        )
+        return cls(config, state, Path(os.path.normpath(records)), models, trusted)
 
     def path_of(self, name: str) -> Path:
         """Where a file of the backup belongs.

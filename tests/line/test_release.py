@@ -1,4 +1,4 @@
-"""The edge's wheel, as a station gets it: installed by install.sh below another root, it judges drawn pictures alone."""
+"""The edge's wheel, as a station gets it: installed below another root, it judges drawn pictures alone."""
 
 import os
 import subprocess
