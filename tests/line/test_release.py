@@ -45,7 +45,7 @@ def test_the_wheel_is_the_same_twice_holds_no_trainer_and_judges(tmp_path: Path)
     current = root / "opt" / "kensa" / "current"
     alone = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     absent = "import importlib.util as u, sys; sys.exit(any(map(u.find_spec, ['trainer', 'tensorflow', 'keras'])))"
-    subprocess.run([str(current / "bin" / "python"), "-c", absent], env=alone, check=True, timeout=60)
+    subprocess.run([str(current / "bin" / "python"), "-c", absent], env=alone, cwd=tmp_path, check=True, timeout=60)
     scan = subprocess.run(
         [str(current / "bin" / "edge-app"), "scan", str(pictures / "test"), "--bundle",
          str(_ROOT / "models" / "demo.bundle"), "--out", str(tmp_path / "out")],
