@@ -49,7 +49,10 @@ from edge_app.watchdog import Watchdog
 from edge_app.wedge import WedgeScanner
 from edge_app.workers import WorkerPool
 
-DEMO_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "demo.bundle"
+_HERE = Path(__file__).resolve().parent
+# An installed program has it in its own folder, a checkout among its models.
+_INSTALLED, _KEPT = _HERE / "demo.bundle", _HERE.parent / "models" / "demo.bundle"
+DEMO_BUNDLE = _INSTALLED if _INSTALLED.is_file() else _KEPT
 # As fast as it goes where somebody waits for the figures, at a pace one can follow where somebody looks on.
 DEMO_SOURCE, DEMO_SOURCE_ON_SCREEN = "synthetic:", "synthetic:?interval_ms=500"
 
