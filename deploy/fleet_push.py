@@ -29,6 +29,8 @@ POLL_S = 2.0
 SILENCE_S = 30.0
 COPY_S, SWAP_S = 900.0, 180.0
 _ACTIVATE_S = 60
+# So many parts show already that a model rejects too much.
+_ENOUGH_PARTS = 20
 # swap-model's exit codes.
 _DONE, _ROLLED_BACK = 0, 1
 
@@ -336,13 +338,11 @@ class Watch:
 
     def _verdict(self, watched_s: float) -> str | None:
         soak = self._soak
-        if (
-            self.parts >= max(soak.parts, 1)
-            and self._rejected > soak.most_rejected * self.parts
-            and (self.parts >= 20 or watched_s >= soak.seconds)
-        ):
+        ended = self.parts >= soak.parts and watched_s >= soak.seconds
+        enough = self.parts >= min(_ENOUGH_PARTS, soak.parts or _ENOUGH_PARTS)
+        if self._rejected > soak.most_rejected * self.parts and (enough or ended):
             return f"it rejects {self._rejected} of {self.parts} parts, more than {soak.most_rejected:.0%}"
-        if self.parts >= soak.parts and watched_s >= soak.seconds:
+        if ended:
             return ""
         if watched_s > max(soak.at_most_s, soak.seconds):
             return f"only {self.parts} of {soak.parts} parts within {watched_s / 60:.0f} min"
