@@ -132,6 +132,7 @@ class StationStatus:
         waiting: parts that were captured and are not recorded yet.
         refused_triggers: since the start.
         editing: somebody changes the settings just now; what is judged is not changed before he is done.
+        fell_back_from: the device in whose place the CPU judges, "" where there is none.
     """
 
     state: State
@@ -154,3 +155,4 @@ class StationStatus:
     waiting: int = 0
     refused_triggers: int = 0
     editing: bool = False
+    fell_back_from: str = ""
