@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -271,8 +272,10 @@ def _open_delegate(device: str, library: str, options: Mapping[str, str]) -> Any
         raise DeviceError(f"{device}: {library} is no TFLite delegate; correct delegate_library")
     try:
         return load_delegate(library, dict(options))
-    except ValueError as error:  # the Edge TPU's says nothing at all
-        told = f" ({_line(error)})" if str(error).strip() else ""
+    except ValueError as error:
+        # After a first line that repeats the path; the Edge TPU's library says nothing at all.
+        words = " ".join(str(error).partition("\n")[2].split())
+        told = f" ({words})" if words else ""
         raise DeviceError(
             f"{device}: {library} finds no such device{told}; plug it in, see who else uses it: {_ASK}"
         ) from error
@@ -297,4 +300,5 @@ def _takes_nothing(device: str, library: str, name: str, choice: DeviceChoice) -
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    # Where in its own sources the runtime raised it helps nobody here.
+    return " ".join(re.sub(r"(\W*ERROR: )?\[\S+\]", "", str(error)).split()) or "no reason given"

@@ -8,6 +8,8 @@
    fault    "silent" or "told": creation fails, without a word or with one; "hang", "abort": in creation; "hang_prepare"
    calls    a file that gets one byte for each run of a taken operation
    orders   a file that is read at each run: "fail", "hang", "abort", "lie" (wrong numbers), or missing
+   saw      a file that gets each option as a line "name=value" at creation
+   device   noted alone: which Edge TPU
    Any other option fails creation. */
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,7 +78,7 @@ struct Delegate {
     void *opaque;
 };
 typedef struct { Delegate *delegate; Ints *nodes, *inputs, *outputs; } Taken;
-typedef struct { Delegate base; char takes[64], fault[64], calls[4096], orders[4096]; } Ours;
+typedef struct { Delegate base; char takes[64], fault[64], device[64], calls[4096], orders[4096], saw[4096]; } Ours;
 typedef struct { const Ours *ours; int from, to; } Kernel;
 
 static void hang(void) { for (;;) pause(); }
@@ -143,12 +145,14 @@ static int prepare(Context *context, Delegate *delegate) {
 Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count, void (*report)(const char *)) {
     Ours *ours = calloc(1, sizeof *ours);
     ours->base.prepare = prepare;
+    ours->base.flags = 1;  /* nothing is prepared before the delegate has taken its part: a custom operation could not be */
     for (size_t i = 0; i < count; i++) {
         char *place = !strcmp(keys[i], "takes")    ? ours->takes
                       : !strcmp(keys[i], "fault")  ? ours->fault
                       : !strcmp(keys[i], "calls")  ? ours->calls
                       : !strcmp(keys[i], "orders") ? ours->orders
-                      : !strcmp(keys[i], "device") ? ours->takes  /* which Edge TPU: noted, and takes as ever */
+                      : !strcmp(keys[i], "device") ? ours->device
+                      : !strcmp(keys[i], "saw")    ? ours->saw
                                                    : NULL;
         if (place == NULL) {
             report("unknown option ");
@@ -156,8 +160,11 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
             free(ours);
             return NULL;
         }
-        strncpy(place, values[i], place == ours->calls || place == ours->orders ? 4095 : 63);
+        strncpy(place, values[i], place == ours->calls || place == ours->orders || place == ours->saw ? 4095 : 63);
     }
+    FILE *file = ours->saw[0] ? fopen(ours->saw, "w") : NULL;
+    for (size_t i = 0; i < count && file; i++) fprintf(file, "%s=%s\n", keys[i], values[i]);
+    if (file) fclose(file);
     if (!strcmp(ours->fault, "hang")) hang();
     if (!strcmp(ours->fault, "abort")) abort();
     if (!strcmp(ours->fault, "told")) report("no such device on the bus");
