@@ -208,7 +208,8 @@ class FactsBar(QWidget):
             (self.tr("Product"), status.product),
             (self.tr("Bundle"), status.bundle_id),
             (self.tr("Threshold"), words.figure(status.threshold)),
-            (self.tr("Device"), status.device.upper()),
+            # What stands in brackets, such as the GPU's name, is for the record.
+            (self.tr("Device"), status.device.partition(" (")[0].upper()),
             (self.tr("Median"), median),
             (self.tr("99 %"), p99),
         ]
