@@ -295,13 +295,17 @@ def ready_inspector(bundle: ModelBundle, threads: int = 1, choice: DeviceChoice 
         if failed:
             raise BundleError(f"{bundle.bundle_id}: the golden self-test gives a wrong result, {failed[0].detail}")
         if not choice.is_cpu:
-            _agree(inspector, check_golden(inspector), on_cpu)
+            _agree(inspector, choice, check_golden(inspector), on_cpu)
     except DataError as error:
         raise BundleError(f"{bundle.bundle_id}: a golden sample is not a picture: {error}") from error
     return inspector
 
 
-def _agree(inspector: Inspector, found: Sequence[GoldenResult], on_cpu: Sequence[GoldenResult]) -> None:
+def _agree(
+    inspector: Inspector, choice: DeviceChoice, found: Sequence[GoldenResult], on_cpu: Sequence[GoldenResult]
+) -> None:
+    coarse = choice.kind == "gpu" and choice.gpu_precision == "float16"
+    what_to_do = 'try gpu_precision = "float32"' if coarse else "bring its driver up to date"
     for sample, there, here in zip(inspector.bundle.manifest.golden, found, on_cpu, strict=True):
         off = (
             math.inf if there.found_score is None or here.found_score is None else there.found_score - here.found_score
@@ -309,5 +313,5 @@ def _agree(inspector: Inspector, found: Sequence[GoldenResult], on_cpu: Sequence
         if not (there.passed and abs(off) <= sample.tolerance):
             raise DeviceError(
                 f"{inspector.device} does not judge {inspector.bundle.bundle_id} as the CPU does, {there.detail},"
-                f' the CPU {here.found_score:.6g}; bring its driver up to date, or use device = "cpu"'
+                f' the CPU {here.found_score:.6g}; {what_to_do}, or use device = "cpu"'
             )
