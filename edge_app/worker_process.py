@@ -17,8 +17,9 @@ from edge_app.errors import BundleError, DeviceError
 from edge_app.worker_channel import Channel
 
 LOAD_LIMIT_S = 30.0
-# A GPU's driver compiles the model first, and an Edge TPU loads its firmware.
-DEVICE_LOAD_LIMIT_S = 60.0
+# A GPU's driver compiles the model first, and an Edge TPU loads its firmware. Three tries, and the CPU after them,
+# fit into the time that deploy/kensa.service leaves for a start.
+DEVICE_LOAD_LIMIT_S = 45.0
 CHILD = "edge_app.worker_child"
 _END_LIMIT_S = 2.0
 

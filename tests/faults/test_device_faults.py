@@ -1,6 +1,7 @@
 """A device that is missing, goes or hangs: it is said, and the CPU judges in its place only where it may."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,13 +11,14 @@ from bundles import golden_frame
 from commands import command
 from delegate_library import build, choose
 
+from edge_app import worker_process
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.devices import DeviceChoice
 from edge_app.domain import Inspection, Reason, Verdict
 from edge_app.errors import DeviceError
 from edge_app.inspector import Inspector
 from edge_app.records_schema import open_to_read
-from edge_app.worker_device import FellBack
+from edge_app.worker_device import TRIES, FellBack
 from edge_app.workers import RemoteModel, WorkerPool
 
 Open = Callable[..., WorkerPool]
@@ -155,6 +157,13 @@ def test_36_a_device_that_fails_at_the_start_and_no_leave_to_fall_back(
     with pytest.raises(DeviceError, match=why) as error:
         pool.load(bundle)
     assert str(error.value).endswith("; fall_back_to_cpu = true in station.toml would let the CPU judge in its place")
+
+
+def test_a_device_that_hangs_leaves_time_for_the_cpu_before_systemd_gives_up() -> None:
+    unit = (Path(__file__).parents[2] / "deploy" / "kensa.service").read_text()
+    found = re.search(r"^TimeoutStartSec=(\d+)$", unit, re.MULTILINE)
+    assert found is not None
+    assert TRIES * worker_process.DEVICE_LOAD_LIMIT_S + worker_process.LOAD_LIMIT_S < float(found[1])
 
 
 SETTINGS = """
