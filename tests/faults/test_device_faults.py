@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bundles import golden_frame
+from bundles import golden_frame, successor, written
 from commands import command
 from delegate_library import build, choose
 
@@ -18,6 +18,8 @@ from edge_app.domain import Inspection, Reason, Verdict
 from edge_app.errors import DeviceError
 from edge_app.inspector import Inspector
 from edge_app.records_schema import open_to_read
+from edge_app.slot import StoreSlot
+from edge_app.store import ModelStore
 from edge_app.worker_device import TRIES, FellBack
 from edge_app.workers import RemoteModel, WorkerPool
 
@@ -157,6 +159,29 @@ def test_36_a_device_that_fails_at_the_start_and_no_leave_to_fall_back(
     with pytest.raises(DeviceError, match=why) as error:
         pool.load(bundle)
     assert str(error.value).endswith("; fall_back_to_cpu = true in station.toml would let the CPU judge in its place")
+
+
+@pytest.mark.allow_warnings
+def test_36_a_model_put_in_that_the_device_does_not_judge_as_the_cpu_goes_out_again(
+    open_pool: Open, library: Path, bundle: ModelBundle, tmp_path: Path
+) -> None:
+    pool, later = open_pool(choose(library, orders=tmp_path / "orders")), successor(bundle)
+    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    for number, one in enumerate((bundle, later)):
+        store.stage(written(one, tmp_path / f"{number}.bundle"), prove=lambda folder: None)
+    store.activate(bundle.bundle_id)
+    slot = StoreSlot(store, poll_s=0.01, prove=lambda folder: None, make=pool.load)
+    try:
+        (tmp_path / "orders").write_text("lie")
+        store.activate(later.bundle_id)
+        until(lambda: slot.notice != "")
+        assert f"back on {bundle.bundle_id}: coral:0 does not judge {later.bundle_id} as the CPU does" in slot.notice
+        assert store.active_id() == bundle.bundle_id
+        (tmp_path / "orders").unlink()
+        found = slot.inspector().inspect(golden_frame(bundle, bundle.manifest.golden[0].file))
+        assert (found.bundle_id, found.device, found.verdict) == (bundle.bundle_id, "coral:0", Verdict.GOOD)
+    finally:
+        slot.close()
 
 
 def test_a_device_that_hangs_leaves_time_for_the_cpu_before_systemd_gives_up() -> None:
