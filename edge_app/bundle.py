@@ -24,9 +24,10 @@ import pydantic
 from edge_app import __version__
 from edge_app.bundle_names import MANIFEST, SIGNATURE, check_name
 from edge_app.bundle_zip import MAX_BYTES, MAX_FILES, read_zip, write_zip
+from edge_app.devices import DeviceKind
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError, DataError
-from edge_app.manifest import MODEL, BaseManifest, Manifest
+from edge_app.manifest import EDGE_TPU_MODEL, MODEL, BaseManifest, Manifest
 from edge_app.pictures import decode_picture
 from edge_app.signing import ANYONE, UNSIGNED, Signer, SigningKey, Trust, sign
 
@@ -71,6 +72,11 @@ class ModelBundle(Bundle[Manifest]):
 
     __slots__ = ()
     manifest_type = Manifest
+
+    def model_for(self, device: DeviceKind) -> bytes:
+        """The first graph for a device: for an Edge TPU the one compiled for it where there is one, else the plain."""
+        compiled = self.files.get(_compiled_name(self.manifest.delegates)) if device == "coral" else None
+        return compiled or self.model
 
     @property
     def head(self) -> bytes | None:
@@ -120,6 +126,14 @@ class ModelBundle(Bundle[Manifest]):
         if statistics.shape != (2, *size) or not np.isfinite(statistics).all() or statistics[1].min() <= 0:
             raise BundleError(f"{name}: expected finite (2, {size[0]}, {size[1]}) with positive spread")
         return statistics
+
+
+def _compiled_name(delegates: object) -> str:
+    """Name of the file compiled for the Edge TPU: the manifest's, or the compiler's own."""
+    found: object = delegates
+    for key in ("coral", "compiled"):
+        found = found.get(key) if isinstance(found, Mapping) else getattr(found, key, None)
+    return found if isinstance(found, str) else EDGE_TPU_MODEL
 
 
 def canonical_manifest(content: Mapping[str, Any]) -> bytes:

@@ -24,7 +24,7 @@ from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.config import CameraConfig, StationConfig, check_config, read_config
 from edge_app.control import Command, ControlServer, default_path
 from edge_app.control_http import HttpControl
-from edge_app.errors import ConfigError
+from edge_app.errors import ConfigError, RecordsError
 from edge_app.limited import LimitedSlot
 from edge_app.limits import KeptLimits, limits_path
 from edge_app.mailbox import Policy
@@ -47,6 +47,7 @@ from edge_app.trust import ANYONE, TrustStore
 from edge_app.upkeep import Upkeep, audit_keys
 from edge_app.watchdog import Watchdog
 from edge_app.wedge import WedgeScanner
+from edge_app.worker_device import FellBack
 from edge_app.workers import WorkerPool
 
 _HERE = Path(__file__).resolve().parent
@@ -193,7 +194,8 @@ class _Build:
         """A station for each camera; each result goes to the tally and to `publish`."""
         config, trust = self.config, self.trust
         cameras = config.each_camera
-        pool = WorkerPool(config.workers, config.threads)
+        choice = config.device_choice
+        pool = WorkerPool(config.workers if choice.shared else 1, config.threads, choice=choice)
         self.stack.callback(pool.close)
         slots: dict[tuple[Path | None, str | None], ModelSlot] = {}
         for camera in cameras:
@@ -229,6 +231,7 @@ class _Build:
                     watchdog=self.watchdog,
                     on_start=pool.begin_anew,
                     shift_starts=config.shifts,
+                    fell_back=lambda: pool.device.fell_back,
                 )
                 for camera in cameras
             ]
@@ -241,6 +244,7 @@ class _Build:
         pool.on_give_up = found.fail
         self.stack.callback(found.close)
         _audit_start(records, config, limited.values())
+        pool.device.on_fall_back(partial(_audit_fall_back, records))
         self.stack.callback(Upkeep(records, found.fail, also=partial(audit_keys, records, trust)).close)
         self._open_control(commands(found, pool, outputs, folder))
         return found
@@ -313,6 +317,12 @@ def _audit_start(records: Records, config: StationConfig, slots: Iterable[Limite
         records.audit(
             "start", f"edge-app {__version__}", "the station started with another model or other settings", now
         )
+
+
+def _audit_fall_back(records: Records, fell_back: FellBack) -> None:
+    """Write down that the CPU judges; a record that cannot be written fails by its next part."""
+    with contextlib.suppress(RecordsError):
+        records.audit("device", "station", str(fell_back), {"was": fell_back.device, "is": "cpu", "why": fell_back.why})
 
 
 def _settings(arguments: argparse.Namespace) -> StationConfig:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 from edge_app.bundle import ModelBundle
+from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
-from edge_app.errors import BundleError, DataError
-from edge_app.inspector import Inspector, check_golden
+from edge_app.errors import BundleError, DataError, DeviceError
+from edge_app.inspector import GoldenResult, Inspector, check_golden
 from edge_app.limits import Limits
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
@@ -376,17 +378,40 @@ def in_process(threads: int = 1) -> Make:
     return lambda bundle: InProcess(ready_inspector(bundle, threads))
 
 
-def ready_inspector(bundle: ModelBundle, threads: int = 1) -> Inspector:
+def ready_inspector(bundle: ModelBundle, threads: int = 1, choice: DeviceChoice = CPU) -> Inspector:
     """An inspector that has proved itself, and is warm, since it has judged its golden samples.
 
+    On another device than the CPU the CPU judges them too, and both must agree: a driver may compute nonsense in
+    silence.
+
     Raises:
+        DeviceError: the device cannot be used, or gives other scores than the CPU.
         BundleError: the model cannot be loaded or a golden sample fails.
     """
-    inspector = Inspector(bundle, threads)
+    inspector = Inspector(bundle, threads, choice)
     try:
-        failed = [result for result in check_golden(inspector) if not result.passed]
+        on_cpu = check_golden(inspector if choice.is_cpu else Inspector(bundle, threads))
+        failed = [result for result in on_cpu if not result.passed]
+        if failed:
+            raise BundleError(f"{bundle.bundle_id}: the golden self-test gives a wrong result, {failed[0].detail}")
+        if not choice.is_cpu:
+            _agree(inspector, choice, check_golden(inspector), on_cpu)
     except DataError as error:
         raise BundleError(f"{bundle.bundle_id}: a golden sample is not a picture: {error}") from error
-    if failed:
-        raise BundleError(f"{bundle.bundle_id}: the golden self-test gives a wrong result, {failed[0].detail}")
     return inspector
+
+
+def _agree(
+    inspector: Inspector, choice: DeviceChoice, found: Sequence[GoldenResult], on_cpu: Sequence[GoldenResult]
+) -> None:
+    coarse = choice.kind == "gpu" and choice.gpu_precision == "float16"
+    what_to_do = 'try gpu_precision = "float32"' if coarse else "bring its driver up to date"
+    for sample, there, here in zip(inspector.bundle.manifest.golden, found, on_cpu, strict=True):
+        off = (
+            math.inf if there.found_score is None or here.found_score is None else there.found_score - here.found_score
+        )
+        if not (there.passed and abs(off) <= sample.tolerance):
+            raise DeviceError(
+                f"{inspector.device} does not judge {inspector.bundle.bundle_id} as the CPU does, {there.detail},"
+                f' the CPU {here.found_score:.6g}; {what_to_do}, or use device = "cpu"'
+            )

@@ -138,6 +138,7 @@ class StationStatus:
         refused_triggers: since the start.
         signer: who signed the bundle that judges, as far as the station can tell.
         editing: somebody changes the settings just now; what is judged is not changed before he is done.
+        fell_back_from: the device in whose place the CPU judges, "" where there is none.
     """
 
     state: State
@@ -164,3 +165,4 @@ class StationStatus:
     refused_triggers: int = 0
     editing: bool = False
     signer: Signer = UNSIGNED
+    fell_back_from: str = ""

@@ -260,7 +260,8 @@ class FactsBar(QWidget):
             (self.tr("Bundle"), status.bundle_id),
             (self.tr("Signed"), words.signer(status.signer)),
             (self.tr("Threshold"), words.figure(status.threshold)),
-            (self.tr("Device"), status.device.upper()),
+            # What stands in brackets, such as the GPU's name, is for the record.
+            (self.tr("Device"), status.device.partition(" (")[0].upper()),
         ]
         if status.dropped:
             facts.append((self.tr("Dropped"), words.count(status.dropped)))

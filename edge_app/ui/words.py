@@ -82,6 +82,7 @@ def reason_text(reason: Reason) -> str:
         Reason.POSE_UNSURE: translate("Words", "unsure how the part lies"),
         Reason.NOT_FINITE: translate("Words", "score is not a number"),
         Reason.MODEL_FAILED: translate("Words", "model failed"),
+        Reason.DEVICE_FAILED: translate("Words", "device failed"),
         Reason.NO_SERIAL: translate("Words", "part without a number"),
         Reason.UNCERTAIN: translate("Words", "score between the two limits"),
         Reason.NO_LIMITS: translate("Words", "limits cannot be read"),

@@ -1780,6 +1780,10 @@ back</source>
         <source>The settings are being changed on the Recipe page.</source>
         <translation>「レシピ」画面で設定を変更中です。</translation>
     </message>
+    <message>
+        <source>{device} cannot be used: the CPU judges in its place.</source>
+        <translation>{device} が使えないため、代わりに CPU で判定しています。</translation>
+    </message>
 </context>
 <context>
     <name>StoredFacts</name>
@@ -2479,6 +2483,10 @@ to a stick</source>
     <message>
         <source>UNSIGNED</source>
         <translation>署名なし</translation>
+    </message>
+    <message>
+        <source>device failed</source>
+        <translation>推論デバイスの異常</translation>
     </message>
 </context>
 <context>
