@@ -51,8 +51,9 @@ _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_C
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor of an operation; `size` in bytes, 0 where it is not constant."""
+    """One tensor of an operation; `index` is its place in the graph, `size` in bytes, 0 where it is not constant."""
 
+    index: int
     name: str
     dtype: str
     shape: tuple[int, ...]
@@ -160,9 +161,11 @@ def read_operations(graph: bytes) -> list[Operation]:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(graph))
         names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
         if len(model.subgraphs) != 1:
-            raise DataError(f"the model has {len(model.subgraphs)} subgraphs; one is mapped at most: leave out control flow")
+            raise DataError(
+                f"the model has {len(model.subgraphs)} subgraphs; one is mapped at most: leave out control flow"
+            )
         [subgraph] = model.subgraphs
-        tensors = [_tensor(one, model.buffers) for one in subgraph.tensors]
+        tensors = [_tensor(index, one, model.buffers) for index, one in enumerate(subgraph.tensors)]
         seen: set[int] = set()
         found = []
         for one in subgraph.operators:
@@ -182,7 +185,7 @@ def read_operations(graph: bytes) -> list[Operation]:
     return found
 
 
-def _tensor(one: Any, buffers: Any) -> Tensor:
+def _tensor(index: int, one: Any, buffers: Any) -> Tensor:
     dtypes = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
     data = buffers[one.buffer].data
     constant = data is not None and len(data) > 0
@@ -192,7 +195,7 @@ def _tensor(one: Any, buffers: Any) -> Tensor:
     if constant and dtype == "INT32":
         values = np.frombuffer(bytes(data), np.int32).reshape(shape)
     return Tensor(
-        one.name.decode() if one.name else "", dtype, shape, constant, len(data) if constant else 0,
+        index, one.name.decode() if one.name else "", dtype, shape, constant, len(data) if constant else 0,
         any(extent < 0 for extent in signature), values,
     )  # fmt: skip
 

@@ -51,21 +51,24 @@ def seen_by_model(trained: Trained, indices: np.ndarray | None = None) -> UInt8A
     return pictures if tile is None else pictures[:, :tile, :tile]
 
 
-def export_all(trained: Trained, precision: Precision, like: Learnt | None = None) -> Exports:
+def export_all(trained: Trained, precision: Precision, like: Learnt | None = None, float_tail: int = 1) -> Exports:
     """Export in one precision; patch heads are learnt here, from the exported trunk's own features.
 
     Args:
         trained: what to export.
         precision: of the graphs.
         like: patch heads of another precision, whose patches are remembered in this one too; see `learn_heads`.
+        float_tail: see `export`.
 
     Raises:
         PrecisionError: the network cannot be converted so.
     """
     learner = trained.final.head
     if not isinstance(learner, PatchLearner):
-        folds = (export(network, precision, seen_by_model(trained, kept)) for kept, _, network in trained.folds)
-        return Exports(export(trained.final, precision, seen_by_model(trained)), folds)
+        folds = (
+            export(network, precision, seen_by_model(trained, kept), float_tail) for kept, _, network in trained.folds
+        )
+        return Exports(export(trained.final, precision, seen_by_model(trained), float_tail), folds)
     trunk = export(trained.final, precision, with_defects(seen_by_model(trained)[:_REPRESENTATIVE]))
     features = _features(trained, trunk, learner)
     learnt = learn_heads(features, learner.gains, learner.plan, [(kept, out) for kept, out, _ in trained.folds], like)
