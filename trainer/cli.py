@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
                      help="what it is to run on: coral asks for int8 and calls edgetpu_compiler where that is"
                      " installed, gpu asks for floats")  # fmt: skip
     fit.add_argument("--qat", action="store_true",
-                     help="after training, fine-tune in whole numbers for int8; for detectors with gradients")  # fmt: skip
+                     help="after training, fine-tune in whole numbers for int8 (detectors with gradients)")  # fmt: skip
     fit.add_argument("--false-reject-rate", type=float, default=0.01, metavar="RATE")
     fit.add_argument("--folds", type=int, help="good parts are scored by models that did not see them")
     fit.add_argument("--seed", type=int, default=0)

@@ -40,7 +40,7 @@ class Network:
             (with the kinds "reconstruction" and "anomaly_map").
         head: from the model's features to an anomaly map (N, h, w, 1), or how to learn a patch head from the features
             that the exported model gives; only with kind "features".
-        rounded: the model again with weights that were fine-tuned in whole numbers, for INT8 alone; see `trainer.aware`.
+        rounded: the model again with weights fine-tuned in whole numbers, for INT8 alone; see `trainer.aware`.
         losses: loss of each epoch; empty where nothing is descended.
         files: further files for the bundle.
     """

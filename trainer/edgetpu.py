@@ -62,7 +62,9 @@ class Tensor:
     dynamic: bool = False
     values: Any = None
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
+        """Type and shape in words."""
         return f"{self.dtype.lower()} {'x'.join(map(str, self.shape)) or 'scalar'}"
 
 
@@ -178,8 +180,9 @@ def read_operations(graph: bytes) -> list[Operation]:
             parameter_bytes = sum(size for buffer, size in new.items() if buffer not in seen)
             seen.update(new)
             outputs = tuple(tensors[int(index)] for index in one.outputs)
-            found.append(Operation(name, code.version, tuple(tensors[index] for index in inputs), outputs, parameter_bytes,
-                               options=vars(one.builtinOptions) if one.builtinOptions else {}))  # fmt: skip
+            settings = vars(one.builtinOptions) if one.builtinOptions else {}
+            read = tuple(tensors[index] for index in inputs)
+            found.append(Operation(name, code.version, read, outputs, parameter_bytes, settings))
     except (struct.error, ValueError, IndexError, TypeError, AttributeError, KeyError, UnicodeDecodeError) as error:
         raise DataError(f"not a TFLite model ({error}); give a .tflite file or a bundle") from error
     return found
@@ -226,7 +229,7 @@ def _wrong_shape(one: Operation) -> str | None:
         return "a shape is not fixed: export with a batch of 1"
     for tensor in (*one.inputs, *one.outputs):
         if not tensor.constant and any(extent != 1 for extent in tensor.shape[:-3]):
-            return f"{tensor}: only the three inner dimensions may be above 1"
+            return f"{tensor.told}: only the three inner dimensions may be above 1"
     return None
 
 
@@ -314,8 +317,8 @@ def table(finding: Finding) -> str:
     """A finding as lines for the screen, one an operation, and the sums."""
     rows = [
         (
-            one.name, f"v{one.version}", ", ".join(str(tensor) for tensor in one.inputs if not tensor.constant),
-            str(one.outputs[0]) if one.outputs else "", str(one.parameter_bytes), one.why or "mapped",
+            one.name, f"v{one.version}", ", ".join(tensor.told for tensor in one.inputs if not tensor.constant),
+            one.outputs[0].told if one.outputs else "", str(one.parameter_bytes), one.why or "mapped",
         )
         for one in finding.operations
     ]  # fmt: skip

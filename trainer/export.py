@@ -128,7 +128,7 @@ def to_tflite(
 
 
 def to_tflite_with_tail(model: keras.Model, representative: UInt8Array, float_tail: int) -> bytes:
-    """Convert one graph to INT8 but for its last layers: uint8 in, float32 out, and no rounding behind the last of INT8.
+    """Convert one graph to INT8 but for its last layers: uint8 in, float32 out.
 
     Args:
         model: as for `to_tflite`, of plain convolutions and dense layers.
