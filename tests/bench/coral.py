@@ -1,4 +1,4 @@
-"""How much of each detector an Edge TPU would run: small real exports, judged op by op; and the compiler's own pairs."""
+"""How much of each detector an Edge TPU would run: small real exports, op by op; and the compiler's own pairs."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,17 @@ from trainer.exports import export_all
 from trainer.training import train_all
 
 # As small as a shape's own rules allow, and as large as a station would run it.
-SIDES = {"dense_ae": 28, "anogan": 64, "vae": 128, "ssim_ae": 128, "cae": 128, "kensa": 128, "patch_memory": 128}
+SIDES = {
+    "dense_ae": 28,
+    "anogan": 64,
+    "vae": 128,
+    "ssim_ae": 128,
+    "cae": 128,
+    "kensa": 320,
+    "patch_memory": 320,
+    "patch_gaussian": 320,
+    "feature_dictionary": 256,
+}
 N = 8
 
 
