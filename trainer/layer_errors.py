@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_app.backends import Interpreter
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.manifest import InputSpec
-from edge_app.runtime import Interpreter, byte_table, describe_model
+from edge_app.runtime import byte_table, describe_model
 from trainer.edgetpu import Operation, read_operations
 
 # Beyond it two tensors are the same for all that matters.

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from edge_app.backends import load_graph
 from edge_app.errors import DataError
-from edge_app.runtime import load_graph
 from trainer import aware
 from trainer.detector import Job, Network, Plan
 from trainer.detectors import DETECTORS, cae
