@@ -11,10 +11,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from tqdm import tqdm
 
@@ -32,14 +32,26 @@ from edge_app.scan_workers import ScanWorkers
 
 _TIMED_PARTS = 10_000
 
-Score = Callable[[Iterator[str]], Iterator[Scored]]
+
+class Scorer(Protocol):
+    """Who judges side by side, until closed."""
+
+    def score(self, paths: Iterable[str]) -> Iterator[Scored]:
+        """What becomes of each picture, in the order of the paths."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+# From the bundle, the folder and `out`.
+Engine = Callable[[ModelBundle, Folder, Path], Scorer]
 
 
 def scan(
     place: Path | str,
     bundle: ModelBundle,
     out: Path,
-    workers: int = 0,
+    engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Summary:
@@ -53,7 +65,7 @@ def scan(
         place: the folder or its address, scanned with all folders in it; symbolic links to folders are not followed.
         bundle: judges; each worker has its own copy.
         out: gets `results.csv`, `heatmaps/` of the NG parts, `summary.json` and `report.html`.
-        workers: so many processes judge; 0 for this one, which a picture that crashes it takes along.
+        engine: who judges; None for this very process, which a picture that crashes it takes along.
         progress: called with pictures done and pictures found.
         stop: once set, the scan ends after the part in hand.
 
@@ -82,12 +94,12 @@ def scan(
             tell = progress or _say_nothing
             tell(len(results.done), found.pictures)
             todo = (e.path for e in folder.entries(out) if not e.why_not and escape(e.path) not in results.done)
-            score: Score = partial(map, judge)
-            if workers:
-                score = closing.enter_context(ScanWorkers(bundle, folder, heatmaps, workers)).score
-            for scored in score(todo):
+            scores: Iterator[Scored] = map(judge, todo)
+            if engine is not None:
+                scores = closing.enter_context(contextlib.closing(engine(bundle, folder, out))).score(todo)
+            for scored in scores:
                 results.append(scored.row)
-                times_ms.append(scored.took_ms)
+                times_ms += [scored.took_ms] if scored.took_ms else []
                 parts += 1
                 tell(len(results.done), found.pictures)
                 if stop is not None and stop.is_set():
@@ -119,6 +131,24 @@ def _claim(out: Path, folder: Folder, bundle: ModelBundle) -> None:
 def _clear_away(heatmaps: Path) -> None:
     for left_by_a_killed_process in heatmaps.glob("*.part"):
         left_by_a_killed_process.unlink()
+
+
+def processes(count: int) -> Engine:
+    """So many processes of this machine."""
+    return lambda bundle, folder, out: ScanWorkers(bundle, folder, out / "heatmaps", count)
+
+
+def dask_cluster(address: str | None, count: int) -> Engine:
+    """A Dask cluster: the one whose scheduler has this address, or one of so many processes of this machine.
+
+    Raises:
+        ConfigError: Dask is not installed.
+    """
+    try:
+        from edge_app.scan_dask import DaskWorkers
+    except ImportError as error:
+        raise ConfigError("--engine dask needs Dask; pip install 'kensa[cluster]'") from error
+    return lambda bundle, folder, out: DaskWorkers(bundle, folder, out, address, count)
 
 
 def _say_nothing(done: int, total: int) -> None:
@@ -153,6 +183,9 @@ def command_scan(arguments: argparse.Namespace) -> int:
     workers = len(os.sched_getaffinity(0)) if arguments.workers is None else arguments.workers
     if workers < 1:
         raise ConfigError(f"--workers {workers}: give 1 or more")
+    if arguments.scheduler and arguments.engine != "dask":
+        raise ConfigError(f"--scheduler {arguments.scheduler}: add --engine dask")
+    engine = dask_cluster(arguments.scheduler, workers) if arguments.engine == "dask" else processes(workers)
     bundle = read_bundle(arguments.bundle)
     with _stop_signals() as stop, tqdm(unit=" pictures", file=sys.stderr, mininterval=0.5) as bar:
 
@@ -162,7 +195,7 @@ def command_scan(arguments: argparse.Namespace) -> int:
                 bar.initial = bar.n = done
             bar.update(done - bar.n)
 
-        summary = scan(arguments.folder, bundle, arguments.out, workers, show, stop)
+        summary = scan(arguments.folder, bundle, arguments.out, engine, show, stop)
     print(
         f"{summary.parts} pictures: {summary.good} GOOD, {summary.ng} NG, {summary.no_verdict} NO VERDICT;"
         f" {summary.skipped_count} skipped, {summary.other_files} other files\n{arguments.out / 'report.html'}"

@@ -36,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--bundle", type=Path, required=True)
     scan.add_argument("--out", type=Path, required=True, help="folder for results.csv, summary.json and report.html")
     scan.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    scan.add_argument("--engine", choices=("local", "dask"), default="local", help="this machine, or a Dask cluster")
+    scan.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster (default: one of its own)")
     scan.set_defaults(handler="edge_app.batch:command_scan")
 
     table = commands.add_parser("scan-table", help="judge the rows of a CSV file, with a report")

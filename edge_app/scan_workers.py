@@ -13,8 +13,6 @@ import socket
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from edge_app.bundle import ModelBundle
 from edge_app.child import how_it_ended, start_child
@@ -120,14 +118,6 @@ class ScanWorkers:
         """End the processes, whatever they do."""
         while self._workers:
             self._workers.pop().close()
-
-    def __enter__(self) -> Self:
-        """The processes; they start when there is something to judge."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End them."""
-        self.close()
 
 
 class _Work:
