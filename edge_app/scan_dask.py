@@ -127,7 +127,8 @@ class DaskWorkers:
             self._client.unregister_worker_plugin(self._judges)
 
     def _most_chunks(self) -> int:
-        return _CHUNKS_A_THREAD * max(1, sum(self._client.nthreads().values()))
+        threads: dict[str, int] = self._client.nthreads()
+        return _CHUNKS_A_THREAD * max(1, sum(threads.values()))
 
     def _begun(self, paths: list[str], kept: dict[str, Row]) -> _Chunk:
         rows = {path: Scored(kept.pop(name), 0.0) for path in paths if (name := escape(path)) in kept}
