@@ -14,9 +14,13 @@ import logging
 import os
 import queue
 import shutil
+import signal
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +45,7 @@ from edge_app.scan_workers import ScanWorkers
 _CHUNK = 32
 # Of these some are done before their turn; their rows wait in files, so that an interruption does not lose them.
 _CHUNKS_A_THREAD = 6
-_CONNECT_LIMIT_S, _WORKERS_LIMIT_S = 10, 60
+_CONNECT_LIMIT_S, _WORKERS_LIMIT_S = 10, 30
 
 logging.getLogger("distributed").setLevel(logging.ERROR)
 
@@ -117,9 +121,18 @@ class DaskWorkers:
     def _connect(self, address: str | None, count: int) -> Client:
         if address is not None:
             return self._ending.enter_context(Client(address, timeout=_CONNECT_LIMIT_S))
-        cluster = self._ending.enter_context(
-            LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR)
-        )
+        # Ctrl-C reaches every process of the terminal; started so, they leave it to the scan itself. What Python starts
+        # along with the first of them would let it through again.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            cluster = self._ending.enter_context(
+                LocalCluster(
+                    n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR
+                )
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self._ending.enter_context(Client(cluster, timeout=_CONNECT_LIMIT_S))
 
     def _unregister(self) -> None:
@@ -138,11 +151,14 @@ class DaskWorkers:
 
     def _wait_for_any(self, under_way: Iterable[_Chunk]) -> None:
         futures = [chunk.future for chunk in under_way if chunk.future is not None]
+        seen_s = time.monotonic()
         while futures:
             with contextlib.suppress(TimeoutError):
                 wait(futures, timeout=1.0, return_when="FIRST_COMPLETED")
                 return
-            if self._client.status != "running":
+            if self._client.status == "running" and self._client.nthreads():
+                seen_s = time.monotonic()
+            if time.monotonic() - seen_s > _WORKERS_LIMIT_S:
                 raise DataError("the Dask cluster is gone; start it and run the same command again, it goes on")
 
     def _take(self, chunk: _Chunk, is_next: bool) -> None:
@@ -150,7 +166,7 @@ class DaskWorkers:
         assert chunk.future is not None
         try:
             found: list[Scored] = chunk.future.result()
-        except (TimeoutError, OSError) as error:
+        except (CancelledError, TimeoutError, OSError) as error:
             raise DataError(f"the Dask cluster failed ({error}); run the same command again, it goes on") from error
         missing = [path for path in chunk.paths if path not in chunk.rows]
         for path, scored in zip(missing, found, strict=True):

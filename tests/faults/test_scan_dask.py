@@ -17,7 +17,8 @@ import psutil
 import pytest
 from bundles import written
 
-from edge_app.batch import scan
+from edge_app import scan_workers
+from edge_app.batch import processes, scan
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cli import main
 from edge_app.errors import DataError
@@ -47,11 +48,12 @@ def top(bundle: ModelBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def _scan(top: Path, folder: str, out: Path, *words: str) -> subprocess.Popen[str]:
+def _scan(top: Path, folder: str, out: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "edge_app.cli", "scan", folder, "--bundle", str(top / "m.bundle"), "--out", str(out),
          "--engine", "dask", *words],
-        env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=ENVIRONMENT | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
 
 
@@ -105,6 +107,37 @@ def test_a_killed_scan_goes_on_with_what_was_done_ahead(top: Path, tmp_path: Pat
     (out / "parts" / "of-before.csv").write_text(whole[0] + told)
     _ended(_scan(top, str(top / "parts"), out, "--workers", "2"))
     assert _table(out).decode() == "".join([*whole[:230], told, *whole[231:]])
+
+
+def test_ctrl_c_stops_it_and_it_goes_on(top: Path, tmp_path: Path) -> None:
+    process = _scan(top, str(top / "parts"), tmp_path / "out", "--workers", "2")
+    _until_lines(process, tmp_path / "out", 20)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all processes of the command
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "the same command again goes on" in errors
+    assert "Traceback" not in errors
+    assert _table(tmp_path / "out").count(b"\n") < 242
+    _ended(_scan(top, str(top / "parts"), tmp_path / "out", "--workers", "2"))
+    assert _same(tmp_path / "out", top / "whole")
+
+
+def test_a_picture_that_kills_its_process_gets_the_row_that_one_machine_gives_it(
+    top: Path, tmp_path: Path, bundle: ModelBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, faulty = tmp_path / "parts", (str(ROOT / "tests" / "faulty_scan_worker.py"),)
+    folder.mkdir()
+    for number, path in enumerate(sorted((top / "parts" / "lot-0").iterdir())):
+        os.link(path, folder / f"{number:02}{' poison' * (number in (7, 40))}.png")
+    monkeypatch.setattr(scan_workers, "CHILD", faulty)
+    scan(folder, bundle, tmp_path / "whole", engine=processes(2))
+    assert _table(tmp_path / "whole").count(b"twice; look at this file") == 2
+    # What Dask itself offers for code that its workers load when they start.
+    (tmp_path / "faulty.py").write_text(f"from edge_app import scan_workers\nscan_workers.CHILD = {faulty!r}\n")
+    process = _scan(top, str(folder), tmp_path / "out", "--workers", "2",
+                    DASK_DISTRIBUTED__WORKER__PRELOAD=str([str(tmp_path / "faulty.py")]))  # fmt: skip
+    _ended(process)
+    assert _same(tmp_path / "out", tmp_path / "whole")
 
 
 @contextlib.contextmanager
