@@ -92,6 +92,8 @@ def test_workers_killed_under_way_cost_no_row(top: Path, tmp_path: Path) -> None
     assert not (tmp_path / "out" / "parts").exists()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_killed_scan_goes_on_with_what_was_done_ahead(top: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = _scan(top, str(top / "parts"), out, "--workers", "2")
@@ -109,6 +111,8 @@ def test_a_killed_scan_goes_on_with_what_was_done_ahead(top: Path, tmp_path: Pat
     assert _table(out).decode() == "".join([*whole[:230], told, *whole[231:]])
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_ctrl_c_stops_it_and_it_goes_on(top: Path, tmp_path: Path) -> None:
     process = _scan(top, str(top / "parts"), tmp_path / "out", "--workers", "2")
     _until_lines(process, tmp_path / "out", 20)
@@ -127,7 +131,7 @@ def test_a_picture_that_kills_its_process_gets_the_row_that_one_machine_gives_it
 ) -> None:
     folder, faulty = tmp_path / "parts", (str(ROOT / "tests" / "faulty_scan_worker.py"),)
     folder.mkdir()
-    for number, path in enumerate(sorted((top / "parts" / "lot-0").iterdir())):
+    for number, path in enumerate(sorted((top / "parts" / "lot-1").iterdir())):
         os.link(path, folder / f"{number:02}{' poison' * (number in (7, 40))}.png")
     monkeypatch.setattr(scan_workers, "CHILD", faulty)
     scan(folder, bundle, tmp_path / "whole", engine=processes(2))
@@ -157,6 +161,8 @@ def _served(folder: Path) -> Iterator[str]:
         server.server_close()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_cluster_that_is_there_reads_from_a_server(top: Path, tmp_path: Path) -> None:
     with contextlib.ExitStack() as ending:
         scheduler = subprocess.Popen(
@@ -180,6 +186,8 @@ def test_a_cluster_that_is_there_reads_from_a_server(top: Path, tmp_path: Path) 
     assert _same(tmp_path / "out", top / "whole")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_cluster_that_is_not_there_is_said(top: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     process = _scan(top, str(top / "parts"), tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     _, errors = process.communicate(timeout=100)
