@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import os
+import pickle
 import select
 import socket
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from edge_app.bundle import ModelBundle
@@ -21,11 +24,10 @@ from edge_app.errors import DataError
 from edge_app.inspector import no_verdict
 from edge_app.judging import Scored, row_of
 from edge_app.scan_folder import Folder
-from edge_app.worker_channel import Channel
 
 CHILD = ("-m", "edge_app.scan_worker")
 # A process has its next pictures before it has answered; while one is replaced, the others may run so far ahead.
-_IN_HAND, _AHEAD = 4, 256
+_IN_HAND, _AHEAD = 16, 256
 _DEATHS_OF_A_PICTURE, _DEATHS_AT_START = 2, 3
 
 _Task = tuple[int, str]  # place in the order, path
@@ -39,11 +41,13 @@ class ScanWorkers:
         folder: the scanned one.
         heatmaps: folder for the heatmaps of NG parts; None to be given them.
         count: number of processes.
-        device: what runs the model, for pictures that no process has survived.
     """
 
     def __init__(self, bundle: ModelBundle, folder: Folder, heatmaps: Path | None, count: int) -> None:
-        self._bundle, self._folder, self._heatmaps, self._count = bundle, folder, heatmaps, count
+        self._bundle, self._count = bundle, count
+        self._beginning = os.memfd_create("kensa-scan")
+        with open(self._beginning, "wb", closefd=False) as file:
+            pickle.dump((bundle.manifest_bytes, dict(bundle.files), folder, heatmaps), file)
         self._workers: list[_Worker] = []
         self._deaths_at_start = 0
 
@@ -84,7 +88,7 @@ class ScanWorkers:
 
     def _start(self) -> _Worker:
         try:
-            return _Worker(self._bundle, self._folder, self._heatmaps)
+            return _Worker(self._beginning)
         except OSError as error:
             raise DataError(
                 f"a process for judging cannot be started ({error.strerror or error}); free memory, or run the same"
@@ -118,6 +122,9 @@ class ScanWorkers:
         """End the processes, whatever they do."""
         while self._workers:
             self._workers.pop().close()
+        if self._beginning >= 0:
+            os.close(self._beginning)
+            self._beginning = -1
 
 
 class _Work:
@@ -170,31 +177,25 @@ class _Work:
 
 
 class _Worker:
-    """One process."""
+    """One process, begun with what lies in a memory file."""
 
-    def __init__(self, bundle: ModelBundle, folder: Folder, heatmaps: Path | None) -> None:
+    def __init__(self, beginning: int) -> None:
         self.in_hand: deque[_Task] = deque()
         self.is_ready = False
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket, self._channel = ours, Channel(ours, keeps=False)
-        try:
-            with theirs:
-                self._process = start_child(CHILD, [theirs.fileno()])
-            with contextlib.suppress(ConnectionError):  # seen when it is listened to
-                self._channel.send((bundle.manifest_bytes, dict(bundle.files), folder, heatmaps))
-        except BaseException:
-            self._channel.close()
-            raise
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._process = start_child(CHILD, [theirs.fileno(), beginning])
+            self._connection = Connection(ours.detach())
 
     def fileno(self) -> int:
         """What to wait on for its answers."""
-        return self._socket.fileno()
+        return self._connection.fileno()
 
     def give(self, task: _Task) -> None:
         """Have a picture judged."""
         self.in_hand.append(task)
         with contextlib.suppress(ConnectionError):  # seen when it is listened to
-            self._channel.send(task[1])
+            self._connection.send(task[1])
 
     def answer(self) -> Scored | None:
         """What became of the first picture in hand; None when it has only just become ready.
@@ -204,7 +205,7 @@ class _Worker:
             ConnectionError: likewise.
             OSError: of this picture's heatmap.
         """
-        found, _ = self._channel.receive()
+        found = self._connection.recv()
         if isinstance(found, OSError):
             raise found
         if found is None:
@@ -215,6 +216,6 @@ class _Worker:
 
     def close(self) -> int:
         """End it; its exit code, or the negative number of the signal that had ended it before."""
-        self._channel.close()
+        self._connection.close()
         self._process.kill()
         return self._process.wait()

@@ -1,6 +1,7 @@
 """A folder of JPEGs at full speed: what a second worker brings, of this machine or of Dask, and where the time goes.
 
-All in one run, and each figure the best of several, for other work on the machine only ever takes away.
+All in one run, in turn, round after round: rates are the best of them, for other work on the machine only ever takes
+away, and ratios the median of those within one round.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from edge_app.scan_folder import LocalFolder
 from edge_app.scan_workers import ScanWorkers
 from tests.bench import real_sets
 
-PICTURES, PARTS, SIDE, ROUNDS = 500, 40, 300, 3
+PICTURES, PARTS, SIDE, ROUNDS = 500, 40, 300, 5
+_A_ROUND = 200
 BUNDLE = Path(__file__).resolve().parents[2] / "models" / "demo.bundle"
 # What is promised; a bound that is missed is said, not hidden.
 WANTED = {"two workers": 0.9, "dask": 0.85, "kensa": 70.0, "cae": 200.0, "resident MB": 200.0}
@@ -101,19 +103,22 @@ def _measured(path: Path, folder: LocalFolder, out: Path) -> dict[str, Any]:
     bundle = read_bundle(path)
     paths = [entry.path for entry in folder.entries(out)]
     (out / "heatmaps").mkdir(parents=True)
-    rates: dict[str, float] = {}
+    rounds: list[dict[str, float]] = []
     with _Pools(bundle, folder, out) as ways:
         for _ in range(ROUNDS):
-            for name, way in ways.items():
-                rates[name] = max(rates.get(name, 0.0), _per_s(way, paths))
-    bound = min(2 * rates["one worker"], rates["cv2.imread, two processes"])
+            rounds.append({name: _per_s(way, paths[:_A_ROUND]) for name, way in ways.items()})
+    bounds = [min(2 * one["one worker"], one["cv2.imread, two processes"]) for one in rounds]
     return {
-        "per_s": rates,
-        "two_workers": rates["two workers"] / bound,
-        "dask": rates["dask, two workers"] / bound,
+        "per_s": {name: max(one[name] for one in rounds) for name in rounds[0]},
+        "two_workers": _of(bounds, [one["two workers"] for one in rounds]),
+        "dask": _of(bounds, [one["dask, two workers"] for one in rounds]),
         "steps_ms": _steps_ms(bundle, folder, paths),
         "resident_mb": _resident_mb(path, folder, out),
     }
+
+
+def _of(bounds: list[float], rates: list[float]) -> float:
+    return float(np.median(np.divide(rates, bounds)))
 
 
 class _Pools:
@@ -124,13 +129,14 @@ class _Pools:
         self._one, self._two = (ScanWorkers(bundle, folder, out / "heatmaps", count) for count in (1, 2))
         self._dask = DaskWorkers(bundle, folder, out, None, 2)
         self._imread = multiprocessing.get_context("spawn").Pool(2)
-        whole = [str(folder.path / name) for name in os.listdir(folder.path)]
         self._ways: dict[str, Callable[[list[str]], object]] = {
             "this process": lambda paths: [judge(path) for path in paths],
             "one worker": lambda paths: list(self._one.score(paths)),
             "two workers": lambda paths: list(self._two.score(paths)),
             "dask, two workers": lambda paths: list(self._dask.score(paths)),
-            "cv2.imread, two processes": lambda _: self._imread.map(_shape, whole, chunksize=25),
+            "cv2.imread, two processes": lambda paths: self._imread.map(
+                _shape, [str(folder.path / path) for path in paths], chunksize=10
+            ),
         }
         for way in self._ways.values():
             way([path.path for path in folder.entries(out)][:80])
@@ -201,7 +207,7 @@ def _high_water_mb(pid: int) -> float:
 
 def _table(found: dict[str, Any]) -> str:
     lines = [
-        f"{PICTURES} JPEGs of {SIDE} x {SIDE}, all GOOD; pictures a second, the best of {ROUNDS} rounds.",
+        f"{PICTURES} JPEGs of {SIDE} x {SIDE}, all GOOD; pictures a second, the best of {ROUNDS} rounds of {_A_ROUND}.",
         "",
         "| bundle | " + " | ".join(next(iter(found.values()))["per_s"]) + " | two workers / bound | Dask / bound |",
         "|" + "---|" * (len(next(iter(found.values()))["per_s"]) + 3),
