@@ -10,10 +10,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Protocol
 
 from tqdm import tqdm
 
@@ -23,32 +24,48 @@ from edge_app.domain import Inspection, Verdict
 from edge_app.errors import BundleError, ConfigError, DataError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector, check_golden
-from edge_app.judging import Judge, drawn_over, inspect_file, judged, regions_json
-from edge_app.pictures import is_picture_name
+from edge_app.judging import Judge, Scored, drawn_over, inspect_file, regions_json
 from edge_app.results import ResultsFile, escape
-from edge_app.scan_report import Skipped, Summary, summarise, write_json, write_report
+from edge_app.scan_folder import Folder, LocalFolder, open_folder, survey
+from edge_app.scan_report import Summary, summarise, write_json, write_report
+from edge_app.scan_workers import ScanWorkers
 
-_NOT_A_PICTURE = "not a picture's ending"
+_TIMED_PARTS = 10_000
+
+
+class Scorer(Protocol):
+    """Who judges side by side, until closed."""
+
+    def score(self, paths: Iterable[str]) -> Iterator[Scored]:
+        """What becomes of each picture, in the order of the paths."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+# From the bundle, the folder and `out`.
+Engine = Callable[[ModelBundle, Folder, Path], Scorer]
 
 
 def scan(
-    folder: Path,
+    place: Path | str,
     bundle: ModelBundle,
     out: Path,
-    workers: int = 1,
+    engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Summary:
     """Judge every picture under a folder; called again after an interruption, it does the rest.
 
     Rows are in the order of the walk (a folder's files by name, then its folders by name) and the same, byte for byte,
-    whatever the number of workers and of interruptions; only `summary.json` and the report hold times.
+    whatever the number of workers and of interruptions; only `summary.json` and the report hold times. Names and rows
+    are on the disk; in memory a score is 8 bytes.
 
     Args:
-        folder: scanned with all folders in it; symbolic links to folders are not followed.
+        place: the folder or its address, scanned with all folders in it; symbolic links to folders are not followed.
         bundle: judges; each worker has its own copy.
         out: gets `results.csv`, `heatmaps/` of the NG parts, `summary.json` and `report.html`.
-        workers: 1 judges in this process, more start so many processes.
+        engine: who judges; None for this very process, which a picture that crashes it takes along.
         progress: called with pictures done and pictures found.
         stop: once set, the scan ends after the part in hand.
 
@@ -57,35 +74,39 @@ def scan(
         DataError: no such folder, no pictures in it, or `out` cannot be used or written.
     """
     started = time.monotonic()
-    folder, out = folder.resolve(), out.resolve()
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; check the path")
-    if out == folder:
+    folder, out = open_folder(place), out.resolve()
+    if isinstance(folder, LocalFolder) and out == folder.path:
         raise DataError(f"{out}: results cannot go into the scanned folder itself; choose another --out folder")
-    judge = Judge(bundle, folder, out / "heatmaps")
+    heatmaps = out / "heatmaps"
+    judge = Judge(bundle, folder, heatmaps)
     if failed := [result.detail for result in check_golden(judge.inspector) if not result.passed]:
         raise BundleError(f"{bundle.bundle_id} does not pass its self-test here ({failed[0]}); do not use it")
-    pictures, others, skipped = survey(folder, out)
-    if not pictures:
-        raise DataError(f"{folder}: no pictures in it ({others} other files); check the path")
-    times_ms: list[float] = []
-    finished = True
+    found = survey(folder, out)
+    if not found.pictures:
+        raise DataError(f"{folder.name}: no pictures in it ({found.other_files} other files); check the path")
+    times_ms: deque[float] = deque(maxlen=_TIMED_PARTS)
+    finished, parts = True, 0
     try:
-        (out / "heatmaps").mkdir(parents=True, exist_ok=True)
-        with ResultsFile(out / "results.csv", bundle.bundle_id) as results:
+        heatmaps.mkdir(parents=True, exist_ok=True)
+        with ResultsFile(out / "results.csv", bundle.bundle_id) as results, contextlib.ExitStack() as closing:
             _claim(out, folder, bundle)
+            closing.callback(_clear_away, heatmaps)
             tell = progress or _say_nothing
-            tell(len(results.done), pictures)
-            todo = (e.path for e in _walk(folder, out) if not e.why_not and escape(e.path) not in results.done)
-            with contextlib.closing(judged(todo, judge, workers)) as rows:
-                for row, took_ms in rows:
-                    results.append(row)
-                    times_ms.append(took_ms)
-                    tell(len(results.done), pictures)
-                    if stop is not None and stop.is_set():
-                        finished = len(results.done) >= pictures
-                        break
-            summary = summarise(out / "results.csv", folder, bundle, finished, pictures, others, skipped, times_ms)
+            tell(len(results.done), found.pictures)
+            todo = (e.path for e in folder.entries(out) if not e.why_not and escape(e.path) not in results.done)
+            scores: Iterator[Scored] = map(judge, todo)
+            if engine is not None:
+                scores = closing.enter_context(contextlib.closing(engine(bundle, folder, out))).score(todo)
+            for scored in scores:
+                results.append(scored.row)
+                times_ms += [scored.took_ms] if scored.took_ms else []
+                parts += 1
+                tell(len(results.done), found.pictures)
+                if stop is not None and stop.is_set():
+                    finished = len(results.done) >= found.pictures
+                    break
+            closing.close()  # the processes are not needed for the report
+            summary = summarise(out / "results.csv", folder.name, bundle, finished, found, parts, times_ms)
             summary = summary.timed(time.monotonic() - started)
             write_report(out, summary, judge.picture)
             write_json(out / "summary.json", summary)
@@ -96,71 +117,38 @@ def scan(
     return summary
 
 
-class _Entry(NamedTuple):
-    path: str
-    why_not: str  # empty: it is judged
-
-
-def _walk(folder: Path, out: Path) -> Iterator[_Entry]:
-    """Everything under a folder, paths relative to it; one folder's names in memory at a time."""
-    pending = [""]
-    while pending:
-        here = pending.pop()
-        try:
-            with os.scandir(folder / here) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError:
-            # What is in it goes unseen, so the folder itself gets a row, which says NO VERDICT and why.
-            yield _Entry(here or ".", "")
-            continue
-        inner = []
-        for entry in found:
-            path = os.path.join(here, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                inner += [path] if folder / path != out else []
-            elif entry.is_symlink() and os.path.isdir(entry.path):
-                yield _Entry(path, "symbolic link to a folder, not followed")
-            elif not is_picture_name(Path(entry.name)):
-                yield _Entry(path, _NOT_A_PICTURE)
-            elif os.path.exists(entry.path) and not os.path.isfile(entry.path):
-                yield _Entry(path, "not a file (FIFO, socket or device)")
-            else:
-                yield _Entry(path, "")
-        pending += reversed(inner)
-
-
-def survey(folder: Path, out: Path, given_up: Callable[[], bool] = lambda: False) -> tuple[int, int, list[Skipped]]:
-    """How many pictures there are, how many files with other endings, and what cannot be judged at all.
-
-    Args:
-        folder: with all folders in it.
-        out: is not counted.
-        given_up: asked at every file; True ends the survey where it stands.
-    """
-    pictures, others = 0, 0
-    skipped = []
-    for entry in _walk(folder, out):
-        if given_up():
-            break
-        if not entry.why_not:
-            pictures += 1
-        elif entry.why_not == _NOT_A_PICTURE:
-            others += 1
-        else:
-            skipped.append(Skipped(escape(entry.path), entry.why_not))
-    return pictures, others, skipped
-
-
-def _claim(out: Path, folder: Path, bundle: ModelBundle) -> None:
+def _claim(out: Path, folder: Folder, bundle: ModelBundle) -> None:
     """Note whose results these are, before the first one; refuse to mix them with those of another folder."""
-    path, name = out / "summary.json", escape(str(folder))
+    path, name = out / "summary.json", escape(folder.name)
     with contextlib.suppress(FileNotFoundError, ValueError):
         before = json.loads(path.read_bytes())["folder"]
         if before != name:
             raise DataError(f"{out} holds the results of {before}; choose another --out folder")
     write_json(path, {"folder": name, "bundle_id": bundle.bundle_id, "finished": False})
-    for left_by_a_killed_scan in (out / "heatmaps").glob("*.part"):
-        left_by_a_killed_scan.unlink()
+    _clear_away(out / "heatmaps")
+
+
+def _clear_away(heatmaps: Path) -> None:
+    for left_by_a_killed_process in heatmaps.glob("*.part"):
+        left_by_a_killed_process.unlink()
+
+
+def processes(count: int) -> Engine:
+    """So many processes of this machine."""
+    return lambda bundle, folder, out: ScanWorkers(bundle, folder, out / "heatmaps", count)
+
+
+def dask_cluster(address: str | None, count: int) -> Engine:
+    """A Dask cluster: the one whose scheduler has this address, or one of so many processes of this machine.
+
+    Raises:
+        ConfigError: Dask is not installed.
+    """
+    try:
+        from edge_app.scan_dask import DaskWorkers
+    except ImportError as error:
+        raise ConfigError("--engine dask needs Dask; pip install 'kensa[cluster]'") from error
+    return lambda bundle, folder, out: DaskWorkers(bundle, folder, out, address, count)
 
 
 def _say_nothing(done: int, total: int) -> None:
@@ -192,8 +180,12 @@ def command_inspect(arguments: argparse.Namespace) -> int:
 
 def command_scan(arguments: argparse.Namespace) -> int:
     """`edge-app scan`: a folder, with progress on stderr; Ctrl-C ends it between two parts."""
-    if arguments.workers < 1:
-        raise ConfigError(f"--workers {arguments.workers}: give 1 or more")
+    workers = len(os.sched_getaffinity(0)) if arguments.workers is None else arguments.workers
+    if workers < 1:
+        raise ConfigError(f"--workers {workers}: give 1 or more")
+    if arguments.scheduler and arguments.engine != "dask":
+        raise ConfigError(f"--scheduler {arguments.scheduler}: add --engine dask")
+    engine = dask_cluster(arguments.scheduler, workers) if arguments.engine == "dask" else processes(workers)
     bundle = read_bundle(arguments.bundle)
     with _stop_signals() as stop, tqdm(unit=" pictures", file=sys.stderr, mininterval=0.5) as bar:
 
@@ -203,7 +195,7 @@ def command_scan(arguments: argparse.Namespace) -> int:
                 bar.initial = bar.n = done
             bar.update(done - bar.n)
 
-        summary = scan(arguments.folder, bundle, arguments.out, arguments.workers, show, stop)
+        summary = scan(arguments.folder, bundle, arguments.out, engine, show, stop)
     print(
         f"{summary.parts} pictures: {summary.good} GOOD, {summary.ng} NG, {summary.no_verdict} NO VERDICT;"
         f" {summary.skipped_count} skipped, {summary.other_files} other files\n{arguments.out / 'report.html'}"

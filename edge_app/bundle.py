@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
@@ -302,7 +303,8 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
 
 def _read_zip(path: Path) -> dict[str, bytes]:
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)  # one private copy: what is checked is what is used
+        # One private copy: what is checked is what is used. No more than there is: what is asked for is reserved.
+        data = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
     try:
         return read_zip(data)
     except BundleError as error:

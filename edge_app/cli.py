@@ -32,10 +32,12 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(handler="edge_app.batch:command_inspect")
 
     scan = commands.add_parser("scan", help="judge a folder of pictures, with a report")
-    scan.add_argument("folder", type=Path)
+    scan.add_argument("folder", help="a folder, or an address that fsspec knows, such as s3://bucket/lot")
     scan.add_argument("--bundle", type=Path, required=True)
     scan.add_argument("--out", type=Path, required=True, help="folder for results.csv, summary.json and report.html")
-    scan.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    scan.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    scan.add_argument("--engine", choices=("local", "dask"), default="local", help="this machine, or a Dask cluster")
+    scan.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster (default: one of its own)")
     scan.set_defaults(handler="edge_app.batch:command_scan")
 
     table = commands.add_parser("scan-table", help="judge the rows of a CSV file, with a report")

@@ -1,6 +1,8 @@
 """Picture files to RGB arrays, strictly: what is not a whole, plain 8-bit picture is refused with a reason.
 
-Pillow decodes, since it raises on a truncated file; OpenCV has been seen to fill the missing part with other pixels.
+OpenCV has been seen to fill what a truncated file lacks with other pixels. Pillow raises where a file ends early, and a
+second decoding finds what else was made up. For most JPEGs one decoding does: libjpeg itself knows of every piece of
+coded data that is missing or damaged, and simplejpeg raises on its warnings; the pixels are the same.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import simplejpeg
 from PIL import Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 
 from edge_app.domain import UInt8Array
@@ -33,6 +36,7 @@ _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _PLAIN_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 # Pillow opens 16-bit colour as plain RGB and drops the lower bytes; only the raw mode of its decoder tells.
 _DEEP_RAW_MODE = re.compile(r";(12|16|32|64)[BLNSF]")
+_EXIF_ORIENTATION = 0x0112
 
 
 def read_picture(path: Path | str | bytes) -> UInt8Array:
@@ -78,6 +82,8 @@ def decode_picture(data: bytes) -> UInt8Array:
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what counts
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_header(image)
+                if (pixels := _undoubted_jpeg(image, data)) is not None:
+                    return pixels
                 image.verify()  # PNG: all checksums, to the end of the file
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 image.load()
@@ -103,6 +109,20 @@ def _check_header(image: ImageFile.ImageFile) -> None:
         raise DataError(
             f"pixel format {raw_modes[0] if raw_modes else image.mode} is not 8 bits a channel; save it as 8 bit"
         )
+
+
+def _undoubted_jpeg(image: ImageFile.ImageFile, data: bytes) -> UInt8Array | None:
+    """A JPEG's pixels, uint8 (H, W, 3) RGB; None for what is in doubt, and for kinds that take more than this."""
+    # Of a progressive one whole scans may be missing, and libjpeg does not warn of that.
+    if image.format != "JPEG" or image.mode not in ("L", "RGB") or "progressive" in image.info:
+        return None
+    if image.getexif().get(_EXIF_ORIENTATION, 1) in range(2, 9):
+        return None
+    try:
+        pixels: UInt8Array = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+    except ValueError:
+        return None
+    return pixels if pixels.shape == (image.height, image.width, 3) else None
 
 
 def _check_whole(image: ImageFile.ImageFile, data: bytes) -> None:

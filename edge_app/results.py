@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from edge_app.disk_names import DiskNames
 from edge_app.errors import DataError
 
 _DISTURBING = re.compile(r"^[=+@\-]|[\x00-\x1f\x7f-\x9f\\\u2028\u2029\ud800-\udfff]")
@@ -71,21 +72,20 @@ class ResultsFile:
         bundle_id: of the bundle that judges now.
 
     Attributes:
-        done: escaped paths of the rows that are there already.
+        done: escaped paths of the rows that are there already; on the disk, for there may be a million.
 
     Raises:
         DataError: another scan writes it, another bundle made its rows, or it is not such a table.
     """
 
     def __init__(self, path: Path, bundle_id: str) -> None:
-        self._file = path.open("ab")
+        self._file, self.done = path.open("ab"), DiskNames()
         try:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise DataError(f"{path}: another scan is writing here; wait for it or choose another --out") from error
             self._cut_half_line(path)
-            self.done: set[str] = set()
             for row in read_rows(path):
                 if row.bundle_id != bundle_id:
                     raise DataError(
@@ -96,7 +96,7 @@ class ResultsFile:
             if self._file.tell() == 0:
                 self._write(Row._fields)
         except BaseException:
-            self._file.close()
+            self._close()
             raise
 
     def append(self, row: Row) -> None:
@@ -114,7 +114,11 @@ class ResultsFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Close the table and let others write it."""
+        self._close()
+
+    def _close(self) -> None:
         self._file.close()
+        self.done.close()
 
     def _write(self, fields: tuple[str, ...]) -> None:
         line = io.StringIO()

@@ -22,18 +22,11 @@ from edge_app.bundle import ModelBundle
 from edge_app.domain import UInt8Array, Verdict
 from edge_app.judging import heatmap_name, shrunk
 from edge_app.results import Row, escape, read_rows, unescape
+from edge_app.scan_folder import Survey
 
-MAX_SKIPPED_LISTED = 1000
 _MAX_NG, _MAX_NO_VERDICT, _MAX_GOOD = 36, 36, 12
 _THUMBNAIL_SIDE_PX = 256
 _BARS = 48
-
-
-class Skipped(NamedTuple):
-    """Something in the folder that cannot be judged, and why not."""
-
-    path: str
-    why: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ class Summary:
         skipped: the first of `skipped_count` things that are neither pictures nor other files.
         other_files: files whose ending is not a picture's.
         parts_this_run, seconds_this_run, part_ms: speed since it was started or started again; part_ms has median and
-            99th percentile of one part in one process, reading and heatmap included.
+            99th percentile of one of the last parts in one process, reading and heatmap included.
     """
 
     folder: str
@@ -77,15 +70,14 @@ class Summary:
 
 def summarise(
     table: Path,
-    folder: Path,
+    folder: str,
     bundle: ModelBundle,
     finished: bool,
-    pictures: int,
-    other_files: int,
-    skipped: Sequence[Skipped],
+    found: Survey,
+    parts_this_run: int,
     times_ms: Sequence[float],
 ) -> Summary:
-    """Count a scan's table, rows of earlier runs included."""
+    """Count a scan's table, rows of earlier runs included; `times_ms` are of the last parts of this run."""
     verdicts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     scores = array("d")
@@ -97,13 +89,13 @@ def summarise(
             scores.append(float(row.score))
     statistics = None
     if scores:
-        found = np.asarray(scores)
+        values = np.asarray(scores)
         statistics = {
-            "min": float(found.min()),
-            "median": float(np.median(found)),
-            "mean": float(found.mean()),
-            "p99": float(np.percentile(found, 99)),
-            "max": float(found.max()),
+            "min": float(values.min()),
+            "median": float(np.median(values)),
+            "mean": float(values.mean()),
+            "p99": float(np.percentile(values, 99)),
+            "max": float(values.max()),
         }
     part_ms = None
     if times_ms:
@@ -112,22 +104,22 @@ def summarise(
             "p99": round(float(np.percentile(times_ms, 99)), 3),
         }
     return Summary(
-        folder=escape(str(folder)),
+        folder=escape(folder),
         product=bundle.manifest.product,
         bundle_id=bundle.bundle_id,
         threshold=bundle.manifest.thresholds.image,
         finished=finished,
-        pictures=pictures,
+        pictures=found.pictures,
         parts=verdicts.total(),
         good=verdicts[Verdict.GOOD.value],
         ng=verdicts[Verdict.NG.value],
         no_verdict=verdicts[Verdict.NO_VERDICT.value],
         reasons=dict(reasons.most_common()),
         scores=statistics,
-        skipped_count=len(skipped),
-        skipped=tuple(one._asdict() for one in skipped[:MAX_SKIPPED_LISTED]),
-        other_files=other_files,
-        parts_this_run=len(times_ms),
+        skipped_count=found.skipped_count,
+        skipped=tuple(one._asdict() for one in found.skipped),
+        other_files=found.other_files,
+        parts_this_run=parts_this_run,
         part_ms=part_ms,
     )
 

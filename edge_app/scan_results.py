@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge_app.batch import survey
 from edge_app.domain import Verdict
 from edge_app.errors import DataError
 from edge_app.judging import heatmap_name
 from edge_app.results import read_rows, unescape
+from edge_app.scan_folder import LocalFolder, survey
 
 KEPT_SCANS = 20
 _ORDER = {Verdict.NG: 0, Verdict.NO_VERDICT: 1, Verdict.GOOD: 2}
@@ -87,7 +87,7 @@ def look_at(folder: Path, root: Path, bundle_id: str, given_up: Callable[[], boo
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; choose another one")
     out = place_of(root, folder, bundle_id)
-    pictures = survey(folder, out, given_up)[0]
+    pictures = survey(LocalFolder(folder), out, given_up).pictures
     done = len(read_scanned(out))
     has_report = (out / "report.html").is_file() and _summary(out).get("parts") == done
     return FolderState(folder, out, pictures, done, has_report and done > 0)

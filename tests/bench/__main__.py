@@ -13,7 +13,7 @@ from tests.bench.cells import machine
 OUT = Path("build/bench")
 # Quick ones first: each module has run(out: Path) -> dict with "markdown" and its figures.
 BENCHES = (
-    "speed", "coral", "workers", "latency", "swaps", "touches", "screen_cost", "demo_line", "health", "presence",
+    "speed", "coral", "workers", "scan", "latency", "swaps", "touches", "screen_cost", "demo_line", "health", "presence",
     "tables", "digits", "soak", "few", "contaminated", "disturbed", "calibration", "flagship", "classic",
 )  # fmt: skip
 

@@ -4,6 +4,7 @@
 """
 
 import collections
+import contextlib
 import os
 import re
 import resource
@@ -91,12 +92,17 @@ class Scanned:
 
 
 def _most_resident_while_it_runs(pid: int, timeout_s: float) -> int:
-    """Bytes. Not from the usage that the kernel gives at the end: that holds what was resident before the exec too."""
+    """Bytes, of it or of a process it has started.
+
+    Not from the usage that the kernel gives at the end: that holds what was resident before the exec too.
+    """
     deadline_s, most = time.monotonic() + timeout_s, 0
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         assert time.monotonic() < deadline_s, "the scan does not end"
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        most = max(most, int(found[1]) * 1024 if found else 0)
+        for one in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text())
+                most = max(most, int(found[1]) * 1024 if found else 0)
         time.sleep(0.02)
     return most
 

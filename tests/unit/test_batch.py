@@ -10,7 +10,7 @@ from bundles import remade, written, wrong_score
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app.batch import scan
+from edge_app.batch import processes, scan
 from edge_app.bench import STEPS, measure
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cli import main
@@ -102,7 +102,7 @@ def test_summary_and_report_say_the_same(folder: Path, bundle: ModelBundle, tmp_
 
 def test_workers_change_nothing(folder: Path, bundle: ModelBundle, tmp_path: Path) -> None:
     scan(folder, bundle, tmp_path / "one")
-    scan(folder, bundle, tmp_path / "two", workers=2)
+    scan(folder, bundle, tmp_path / "two", engine=processes(2))
     assert (tmp_path / "one" / "results.csv").read_bytes() == (tmp_path / "two" / "results.csv").read_bytes()
     for path in (tmp_path / "one" / "heatmaps").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / "heatmaps" / path.name).read_bytes()

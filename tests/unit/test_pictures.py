@@ -10,10 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from edge_app.errors import DataError
-from edge_app.pictures import decode_picture, is_picture_name, read_picture
+from edge_app.pictures import _undoubted_jpeg, decode_picture, is_picture_name, read_picture
 
 RANDOM = np.random.default_rng(3)
 RGB = cv2.resize(RANDOM.integers(0, 256, (8, 10, 3), dtype=np.uint8), (80, 64), interpolation=cv2.INTER_CUBIC)
@@ -233,3 +233,37 @@ def test_endings() -> None:
     assert is_picture_name(Path("部品.webp"))
     assert not is_picture_name(Path("a.jpg.txt"))
     assert not is_picture_name(Path(".png"))
+
+
+def _by_both_ways(data: bytes) -> tuple[np.ndarray | None, np.ndarray]:
+    with Image.open(io.BytesIO(data)) as image:
+        quick = _undoubted_jpeg(image, data)
+        return quick, np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+@pytest.mark.parametrize("size", [(80, 64), (1, 1), (17, 9), (33, 250)])
+@pytest.mark.parametrize("options", [
+    {}, {"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2, "quality": 20}, {"optimize": True},
+    {"restart_marker_blocks": 2}, {"keep_rgb": True}, {"comment": b"x" * 100},
+])  # fmt: skip
+def test_a_jpeg_decoded_once_has_the_pixels_of_one_decoded_twice(
+    size: tuple[int, int], options: dict[str, Any]
+) -> None:
+    picture = Image.fromarray(RGB).resize(size)
+    for mode in ("RGB", "L"):
+        quick, slow = _by_both_ways(encoded(picture.convert(mode), "JPEG", **options))
+        assert quick is not None
+        assert np.array_equal(quick, slow)
+
+
+def test_what_takes_more_than_one_decoding_is_decoded_twice() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for options in ({"progressive": True}, {"exif": turned}):
+        assert _by_both_ways(encoded(RGB, "JPEG", **options))[0] is None
+    data = encoded(RGB, "JPEG")
+    assert _by_both_ways(data)[0] is not None
+    with Image.open(io.BytesIO(data)) as image:
+        for missing in (3, 40, len(data) // 2):
+            assert _undoubted_jpeg(image, data[:-missing]) is None
+            assert _undoubted_jpeg(image, data[:-missing] + b"\xff\xd9") is None
