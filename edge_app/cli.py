@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--threads", type=int, default=1)
     bench.add_argument("--json", action="store_true")
     bench.set_defaults(handler="edge_app.bench:command_bench")
+
+    tune = commands.add_parser("tune", help="measure which threads and workers are the fastest on this machine")
+    tune.add_argument("--config", type=Path, help="station.toml; without it the bundle that comes along is measured")
+    tune.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each measurement (default 2)")
+    tune.add_argument("--write", action="store_true", help="write the best into station.toml without asking")
+    tune.set_defaults(handler="edge_app.tune_speed:command_tune")
     return parser
 
 
