@@ -13,13 +13,15 @@ TRANSLATIONS := $(patsubst %.ts,%.qm,$(wildcard edge_app/ui/translations/*.ts))
 # One more than this machine has cores, four at most: many tests wait for processes and cameras. The long files come first.
 TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -gt 3 ] && echo 4 || echo $$((n + 1)))
 
-.PHONY: help setup demo demo-model test test-long test-window check format bench bench-calibration translations screenshots clean
+.PHONY: help setup demo demo-model test test-long test-window test-box release check format bench bench-calibration translations screenshots clean
 
 help:
 	@echo "make demo        watch the operator screen judge parts (without a display: offscreen, with screenshots)"
 	@echo "make test        checks and tests"
 	@echo "make test-long   the tests that train for minutes, which make test leaves out"
 	@echo "make test-window the stories of the screen in a real window, under Xvfb"
+	@echo "make test-box    install into bare Debian roots and prove it there; root, long (BOXES='trixie trixie-arm64')"
+	@echo "make release     wheels, bills of materials, audit and checksums into dist (DRAFT=draft: what is not ready is said)"
 	@echo "make setup       only build $(VENV)"
 	@echo "make check       lint, format, types, import walls"
 	@echo "make bench       the slow measurements; results in build/bench"
@@ -31,7 +33,7 @@ help:
 
 setup: $(READY) $(TRANSLATIONS)
 
-$(READY): pyproject.toml uv.lock deploy/system_libraries.sh
+$(READY): pyproject.toml trainer/pyproject.toml uv.lock deploy/system_libraries.sh
 	@sh deploy/system_libraries.sh make-venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv sync --frozen --inexact --all-extras --quiet
@@ -55,10 +57,11 @@ demo: $(READY) $(TRANSLATIONS)
 		QT_QPA_PLATFORM=offscreen $(BIN)/edge-app run --parts 60 --screenshots build/demo; \
 	fi
 
+# Signed by a development key that nobody keeps.
 demo-model: $(READY)
 	rm -rf $(LINE_DATA)
 	$(BIN)/trainer draw-line $(LINE_DATA) --good 400 --test 200
-	$(BIN)/trainer fit $(LINE_DATA) --detector cae --product demo --epochs 30 --seed 1 --out models/demo.bundle --report build/demo-report
+	XDG_STATE_HOME=$$(mktemp -d) $(BIN)/trainer fit $(LINE_DATA) --detector cae --product demo --epochs 30 --seed 1 --out models/demo.bundle --report build/demo-report
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -78,6 +81,13 @@ test-window: $(READY) $(TRANSLATIONS)
 	@sh deploy/system_libraries.sh window
 	QT_QPA_PLATFORM=xcb xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24" \
 		$(BIN)/python -m pytest -m story tests/gui
+
+# Debian roots under build/box; BOXES names others than bookworm and trixie.
+test-box: $(READY) $(TRANSLATIONS)
+	sh tests/box/prove.sh $(BIN) $(BOXES)
+
+release: $(READY) $(TRANSLATIONS)
+	sh deploy/release.sh $(BIN) dist $(DRAFT)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -74,6 +74,7 @@ window)
     fi
     ;;
 list)
+    # shellcheck disable=SC2086 # one line
     echo $QT_PACKAGES
     ;;
 *)

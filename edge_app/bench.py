@@ -45,18 +45,18 @@ def measure(bundle: ModelBundle, frames: int, threads: int = 1) -> dict[str, Any
     Raises:
         BundleError: the model cannot be loaded, or gives no verdict on its own golden sample.
     """
-    pictures = _pictures(bundle)
-    jpegs = [cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes() for picture in pictures]
+    shown = pictures(bundle)
+    jpegs = [cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes() for picture in shown]
     cv2_threads = cv2.getNumThreads()
     cv2.setNumThreads(threads)
     try:
         inspector = Inspector(bundle, threads)
         times_ms = np.empty((frames, len(STEPS)))
         for number in range(-_WARM_UP_FRAMES, frames):
-            which = number % len(pictures)
+            which = number % len(shown)
             bare_first = number % 2 == 0
             bare_ms = _bare_invoke_ms(inspector) if bare_first else 0.0
-            frame = Frame(pictures[which], max(number, 0), time.monotonic(), utc_now())
+            frame = Frame(shown[which], max(number, 0), time.monotonic(), utc_now())
             started = time.perf_counter()
             inspection = inspector.inspect(frame)
             whole_ms = (time.perf_counter() - started) * 1e3
@@ -94,7 +94,7 @@ def measure(bundle: ModelBundle, frames: int, threads: int = 1) -> dict[str, Any
         **found,
         "device": inspector.device,
         "frames": frames,
-        "frame_size": "{1} x {0}".format(*pictures[0].shape),
+        "frame_size": "{1} x {0}".format(*shown[0].shape),
         "threads": threads,
         "machine": machine(),
     }
@@ -119,6 +119,10 @@ def command_bench(arguments: argparse.Namespace) -> int:
     for name in ("frames", "threads"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name} {getattr(arguments, name)}: give 1 or more")
+    if arguments.device is not None:
+        from edge_app.bench_devices import compare_and_print
+
+        return compare_and_print(arguments)
     found = measure(read_bundle(arguments.bundle), arguments.frames, arguments.threads)
     if arguments.json:
         print(json.dumps(found, indent=1))
@@ -133,17 +137,17 @@ def command_bench(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _pictures(bundle: ModelBundle) -> list[UInt8Array]:
+def pictures(bundle: ModelBundle) -> list[UInt8Array]:
     """Frames that differ a little, as a camera's do; the same ones every time."""
     golden = decode_picture(bundle.files[bundle.manifest.golden[0].file])
     if bundle.manifest.align.kind == "none":  # another shape would be another part
         golden = np.asarray(cv2.resize(golden, (FRAME_WIDTH, FRAME_HEIGHT)), dtype=np.uint8)
     random = np.random.default_rng(0)
-    pictures = []
+    found = []
     for _ in range(_DIFFERENT_FRAMES):
         noise = random.integers(-2, 3, golden.shape, dtype=np.int16)
-        pictures.append(np.clip(golden + noise, 0, 255).astype(np.uint8))
-    return pictures
+        found.append(np.clip(golden + noise, 0, 255).astype(np.uint8))
+    return found
 
 
 def _bare_invoke_ms(inspector: Inspector) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 THERMAL = Path("/sys/class/thermal")
 THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 PROCESS = Path("/proc/self")
+HWMON = Path("/sys/class/hwmon")
 
 _MIB = 2**20
 # The Raspberry Pi's documentation of `vcgencmd get_throttled`: bit 0 to 3 now, 16 to 19 the same since the start.
@@ -84,6 +85,21 @@ def read_disk(folder: Path) -> Disk:
         else:
             block_bytes = found.f_frsize
             return Disk(str(folder), found.f_bavail * block_bytes / _MIB, found.f_blocks * block_bytes / _MIB)
+
+
+def read_power_w(hwmon: Path = HWMON) -> float | None:
+    """What the board says it takes now, watts: its largest reading, since a whole supply is above each of its rails.
+
+    Args:
+        hwmon: holds a folder for each chip, which tells microwatts, or like the INA3221 millivolts and milliamperes.
+    """
+    found = []
+    for micro_w in hwmon.glob("hwmon*/power*_input"):
+        found.append((_number(_text(micro_w), 10) or 0) / 1e6)
+    for milli_a in hwmon.glob("hwmon*/curr*_input"):
+        milli_v = _number(_text(milli_a.with_name(milli_a.name.replace("curr", "in"))), 10)
+        found.append((milli_v or 0) * (_number(_text(milli_a), 10) or 0) / 1e6)
+    return max((watts for watts in found if watts > 0), default=None)
 
 
 def _hottest_c(thermal: Path) -> float | None:

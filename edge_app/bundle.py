@@ -1,8 +1,9 @@
 """The model bundle: one file that says what a model is, how it judges, and proves it. Read, verify, refuse.
 
-A bundle is a zip of stored entries (or the same files in a folder). `manifest.json` lists the size and SHA-256 of every
-other file; `bundle_id` ends in the digest of the manifest itself, so a changed byte anywhere is refused before the
-model is parsed. `manifest.sig` is the place of the signature.
+A bundle is a zip of stored entries (`edge_app.bundle_zip`), or the same files in a folder. `manifest.json` lists the
+size and SHA-256 of every other file; `bundle_id` ends in the digest of the manifest itself. `manifest.sig` holds
+signatures of the manifest's bytes (`edge_app.signing`). First the signature is checked, then the manifest is parsed,
+then the files are held against it: a changed byte anywhere is refused before the model is parsed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import io
 import json
 import re
 import stat
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -22,15 +22,16 @@ import numpy as np
 import pydantic
 
 from edge_app import __version__
+from edge_app.bundle_names import MANIFEST, SIGNATURE, check_name
+from edge_app.bundle_zip import MAX_BYTES, MAX_FILES, read_zip, write_zip
+from edge_app.devices import DeviceKind
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError, DataError
-from edge_app.manifest import MODEL, BaseManifest, Manifest
+from edge_app.manifest import EDGE_TPU_MODEL, MODEL, BaseManifest, Manifest
 from edge_app.pictures import decode_picture
+from edge_app.signing import ANYONE, UNSIGNED, Signer, SigningKey, Trust, sign
 
 SCHEMA_VERSION = 1
-MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-MAX_FILES, MAX_BYTES = 256, 512 * 2**20
-_SAFE_NAME = re.compile(r"\w[\w.\-]{0,63}(/\w[\w.\-]{0,63})?", re.UNICODE)
 # Of a manifest, by `build`.
 _FILLED_IN = {"schema_version", "bundle_id", "files", "min_app_version"}
 
@@ -46,11 +47,13 @@ class Bundle(Generic[M]):
         manifest: the parsed manifest.
         files: content of every file but the manifest, by name.
         manifest_bytes: the manifest as it lies in the file, for copying it on.
+        signer: who signed it, as far as whoever verified it could tell.
     """
 
     manifest: M
     files: Mapping[str, bytes]
     manifest_bytes: bytes
+    signer: Signer = UNSIGNED
     manifest_type: ClassVar[type[BaseManifest]]
 
     @property
@@ -69,6 +72,11 @@ class ModelBundle(Bundle[Manifest]):
 
     __slots__ = ()
     manifest_type = Manifest
+
+    def model_for(self, device: DeviceKind) -> bytes:
+        """The first graph for a device: for an Edge TPU the one compiled for it where there is one, else the plain."""
+        compiled = self.files.get(_compiled_name(self.manifest.delegates)) if device == "coral" else None
+        return compiled or self.model
 
     @property
     def head(self) -> bytes | None:
@@ -120,6 +128,14 @@ class ModelBundle(Bundle[Manifest]):
         return statistics
 
 
+def _compiled_name(delegates: object) -> str:
+    """Name of the file compiled for the Edge TPU: the manifest's, or the compiler's own."""
+    found: object = delegates
+    for key in ("coral", "compiled"):
+        found = found.get(key) if isinstance(found, Mapping) else getattr(found, key, None)
+    return found if isinstance(found, str) else EDGE_TPU_MODEL
+
+
 def canonical_manifest(content: Mapping[str, Any]) -> bytes:
     """The one way a manifest is written: sorted keys, UTF-8, no NaN."""
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
@@ -148,12 +164,13 @@ def build(content: Mapping[str, Any], files: Mapping[str, bytes], bundle_type: t
 
     Args:
         content: the manifest without `schema_version`, `bundle_id`, `files` and `min_app_version`.
-        files: content of every file, by name.
+        files: content of every file, by name; a signature among them is left out, it is of another manifest.
         bundle_type: what it is to be.
 
     Raises:
         BundleError: the content is not a valid manifest.
     """
+    files = {name: data for name, data in files.items() if name != SIGNATURE}
     full = {
         **content,
         "schema_version": SCHEMA_VERSION,
@@ -167,24 +184,34 @@ def build(content: Mapping[str, Any], files: Mapping[str, bytes], bundle_type: t
     return verify(canonical_manifest(full), files, bundle_type)
 
 
+def signed(bundle: B, keys: Sequence[SigningKey], keep: bool = False) -> B:
+    """The same bundle, signed with these keys; with `keep` also by whoever has signed it before.
+
+    Raises:
+        BundleError: too many signatures.
+    """
+    signatures = sign(bundle.manifest_bytes, keys, bundle.files.get(SIGNATURE) if keep else None)
+    signer = ANYONE.check(bundle.manifest_bytes, signatures)
+    return replace(bundle, files={**bundle.files, SIGNATURE: signatures}, signer=signer)
+
+
 def bundle_bytes(bundle: Bundle[Any]) -> bytes:
-    """The bundle as a zip file: same bundle, same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in [(MANIFEST, bundle.manifest_bytes), *sorted(bundle.files.items())]:
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            archive.writestr(entry, data)
-    return buffer.getvalue()
+    """The bundle as a file: same bundle, same bytes."""
+    return write_zip({MANIFEST: bundle.manifest_bytes, **bundle.files})
 
 
-def read_bundle(path: Path) -> ModelBundle:
+def read_bundle(path: Path, trust: Trust = ANYONE) -> ModelBundle:
     """`read` for a model that judges pictures."""
-    return read(path, ModelBundle)
+    return read(path, ModelBundle, trust)
 
 
-def read(path: Path, bundle_type: type[B]) -> B:
+def read(path: Path, bundle_type: type[B], trust: Trust = ANYONE) -> B:
     """Read and verify a bundle file, or the folder it was unpacked to.
+
+    Args:
+        path: the file or folder.
+        bundle_type: what it is to be.
+        trust: whose signature will do. A station says whom it believes; a tool at a desk takes what its user gives it.
 
     Raises:
         BundleError: anything missing, changed, unknown or out of place; the message says which.
@@ -197,22 +224,24 @@ def read(path: Path, bundle_type: type[B]) -> B:
     if manifest_bytes is None:
         raise BundleError(f"{path}: no {MANIFEST} in it; this is not a model bundle")
     try:
-        return verify(manifest_bytes, found, bundle_type)
+        return verify(manifest_bytes, found, bundle_type, trust)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
 
 
-def verify_bundle(manifest_bytes: bytes, files: Mapping[str, bytes]) -> ModelBundle:
+def verify_bundle(manifest_bytes: bytes, files: Mapping[str, bytes], trust: Trust = ANYONE) -> ModelBundle:
     """`verify` for a model that judges pictures."""
-    return verify(manifest_bytes, files, ModelBundle)
+    return verify(manifest_bytes, files, ModelBundle, trust)
 
 
-def verify(manifest_bytes: bytes, files: Mapping[str, bytes], bundle_type: type[B]) -> B:
-    """Bytes in, verified bundle out. Nothing of the model is parsed here.
+def verify(manifest_bytes: bytes, files: Mapping[str, bytes], bundle_type: type[B], trust: Trust = ANYONE) -> B:
+    """Bytes in, verified bundle out. Nothing of the model is parsed here, and nothing at all before its signature.
 
     Raises:
-        BundleError: invalid manifest, wrong id, of another subject, missing, changed or unlisted file.
+        BundleError: not signed by anybody who is believed; invalid manifest, wrong id, of another subject, missing,
+            changed or unlisted file.
     """
+    signer = trust.check(manifest_bytes, files.get(SIGNATURE))
     manifest = _parse_manifest(manifest_bytes, bundle_type.manifest_type)
     if _version(manifest.min_app_version) > _version(__version__):
         raise BundleError(f"needs edge-app {manifest.min_app_version}, this is {__version__}; update the station first")
@@ -226,7 +255,7 @@ def verify(manifest_bytes: bytes, files: Mapping[str, bytes], bundle_type: type[
             raise BundleError(f"{name} is not what the manifest says; copy the bundle again")
     if missing := manifest.needed_files() - listed:
         raise BundleError(f"{', '.join(sorted(missing))} is named in the manifest but not in the bundle")
-    return bundle_type(manifest, dict(files), manifest_bytes)
+    return bundle_type(manifest, dict(files), manifest_bytes, signer)
 
 
 def _parse_manifest(manifest_bytes: bytes, manifest_type: type[BaseManifest]) -> BaseManifest:
@@ -251,7 +280,7 @@ def _parse_manifest(manifest_bytes: bytes, manifest_type: type[BaseManifest]) ->
         where = ".".join(str(step) for step in first["loc"])
         raise BundleError(f"{MANIFEST}: {where}: {first['msg']}") from error
     for name in manifest.files:
-        _check_name(name)
+        check_name(name)
     if content["bundle_id"] != identify(content):
         raise BundleError(f"{MANIFEST} was changed after it was written; copy the bundle again")
     return manifest
@@ -261,11 +290,6 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
-def _check_name(name: str) -> None:
-    if not _SAFE_NAME.fullmatch(name) or ".." in name:
-        raise BundleError(f"entry {name!r} is not a plain file name")
-
-
 def _read_folder(folder: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     total = 0
@@ -273,7 +297,7 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
         if path.is_dir() and not path.is_symlink():
             continue
         name = path.relative_to(folder).as_posix()
-        _check_name(name)
+        check_name(name)
         if not stat.S_ISREG(path.lstat().st_mode):
             raise BundleError(f"{path}: entry {name!r} is not a plain file")
         total += path.stat().st_size
@@ -284,33 +308,9 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:
-    if path.stat().st_size > MAX_BYTES:
-        raise BundleError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
-    data = path.read_bytes()  # one private copy: what is checked below is what is used
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)  # one private copy: what is checked is what is used
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _check_entries(archive.infolist(), len(data))
-            return {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
-        raise BundleError(f"{path}: not a readable bundle ({error}); copy it again") from error
-
-
-def _check_entries(entries: list[zipfile.ZipInfo], archive_bytes: int) -> None:
-    if len(entries) > MAX_FILES:
-        raise BundleError(f"more than {MAX_FILES} entries")
-    names = [entry.filename for entry in entries]
-    if len(set(names)) != len(names):
-        raise BundleError("an entry is there twice")
-    end = 0
-    for entry in sorted(entries, key=lambda item: item.header_offset):
-        _check_name(entry.filename)
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG):
-            raise BundleError(f"entry {entry.filename!r} is not a plain file")
-        if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
-            raise BundleError(f"entry {entry.filename!r} is compressed; a bundle's entries are stored")
-        if entry.header_offset < end:
-            raise BundleError(f"entry {entry.filename!r} overlaps another")
-        end = entry.header_offset + entry.file_size
-    if end > archive_bytes:
-        raise BundleError("an entry reaches beyond the end of the file")
+        return read_zip(data)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from error

@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("bundle", type=Path)
     bench.add_argument("--frames", type=int, default=300, metavar="N")
     bench.add_argument("--threads", type=int, default=1)
+    bench.add_argument(
+        "--device",
+        choices=("all", "cpu", "gpu", "coral", "delegate"),
+        help="compare devices on the same frames, each held against the CPU",
+    )
+    bench.add_argument("--config", type=Path, help="station.toml with the delegate's library and options")
     bench.add_argument("--json", action="store_true")
     bench.set_defaults(handler="edge_app.bench:command_bench")
 
@@ -77,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each measurement (default 2)")
     tune.add_argument("--write", action="store_true", help="write the best into station.toml without asking")
     tune.set_defaults(handler="edge_app.tune_speed:command_tune")
+
+    devices = commands.add_parser("devices", help="which devices can run models here, really tried")
+    devices.add_argument(
+        "--bundle", type=Path, help="a bundle file to try them with; without it the one that comes along"
+    )
+    devices.add_argument("--config", type=Path, help="station.toml with the delegate's library and options")
+    devices.add_argument("--limit", type=float, default=60.0, metavar="S", help="seconds for each (default 60)")
+    devices.add_argument("--json", action="store_true")
+    devices.set_defaults(handler="edge_app.devices_cli:command_devices")
     return parser
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import tomllib
 from datetime import time
@@ -14,9 +13,10 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
-from edge_app import rejects
+from edge_app import coral, rejects
 from edge_app.cameras import opener
 from edge_app.cameras.settings import CameraSettings
+from edge_app.devices import DeviceChoice, DeviceKind, GpuPrecision
 from edge_app.domain import Area, Box
 from edge_app.errors import ConfigError, did_you_mean
 from edge_app.history import SHIFT_STARTS
@@ -24,6 +24,7 @@ from edge_app.retention import Limits
 from edge_app.screen_settings import Language, Theme
 from edge_app.serials import USUAL_FORMATS, BarcodeOptions, SerialRule
 from edge_app.triggers import TriggerOptions
+from edge_app.trust import FOLDER, TrustStore
 
 _MAX_BYTES = 2**20
 _KEPT = Limits()
@@ -48,6 +49,12 @@ _WRITE = {
     "http_port": "a port from 1024 to 65535, such as http_port = 8765",
     "threads": "a whole number from 1 to 64, such as threads = 1",
     "workers": "a whole number from 1 to 16, such as workers = 2",
+    "device": 'device = "cpu", "gpu", "coral" or "delegate"',
+    "gpu_precision": 'gpu_precision = "float32" or gpu_precision = "float16"',
+    "delegate_library": 'the path or name of a library, such as delegate_library = "libedgetpu.so.1"',
+    "delegate_options": "a table of texts, numbers, true and false, such as delegate_options = { cache = true }",
+    "coral_device": 'coral_device = "usb:0", "pci:0", "1" for the second of all, or "serial:..."',
+    "fall_back_to_cpu": "fall_back_to_cpu = true or fall_back_to_cpu = false",
     "headless": "headless = true or headless = false",
     "fullscreen": "fullscreen = true or fullscreen = false",
     "language": 'language = "en" or language = "ja"',
@@ -56,6 +63,7 @@ _WRITE = {
     "trigger": 'a table [trigger], such as mode = "part_present" in it',
     "barcode": 'a table [barcode], such as formats = ["QRCode"] in it',
     "retention": "a table [retention], such as keep_good_days = 30 in it",
+    "models": 'a table [models], such as trust_dir = "/etc/kensa/trust" in it',
     "cameras": 'tables [[cameras]], each with a name and a source, such as name = "left"',
 }
 
@@ -79,6 +87,7 @@ FullPath = Annotated[Path, pydantic.BeforeValidator(_full_path)]
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^\w[\w.\-]{0,63}$")]
 Clock = Annotated[time, pydantic.BeforeValidator(_clock), pydantic.PlainSerializer(lambda at: f"{at:%H:%M}")]
 Pixels = Annotated[StrictInt, Field(ge=0, le=100_000)]
+Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=4096)]
 Side = Annotated[StrictInt, Field(ge=1, le=100_000)]
 
 
@@ -92,6 +101,17 @@ def _output(value: str) -> str:
     if not rest or not (kind == "file" or (kind in ("http", "https") and rest.startswith("//"))):
         raise ConfigError(f"reject: {value!r} is not an address; write one of {rejects.ADDRESSES}")
     return value
+
+
+def _library(value: str, info: pydantic.ValidationInfo) -> str:
+    # A name alone is for the system's loader to find.
+    return str(_full_path(value, info)) if "/" in value else value
+
+
+def _as_text(value: object) -> str:
+    if not isinstance(value, str | int | float):
+        raise ValueError("not one value")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class _Closed(pydantic.BaseModel):
@@ -114,6 +134,21 @@ class RetentionConfig(_Closed):
     def limits(self) -> Limits:
         """The same for the record."""
         return Limits(**self.model_dump())
+
+
+class ModelsConfig(_Closed):
+    """Whose bundles the station takes; see `trust.TrustStore`."""
+
+    trust_dir: FullPath | None = Field(
+        None, description='a folder of trusted keys, such as trust_dir = "/etc/kensa/trust"'
+    )
+    allow_development_keys: StrictBool = Field(
+        False, description="allow_development_keys = true or allow_development_keys = false"
+    )
+    allow_unsigned: StrictBool = Field(False, description="allow_unsigned = true or allow_unsigned = false")
+    signing_key: FullPath | None = Field(
+        None, description='the key that signs what is taught here, such as signing_key = "/etc/kensa/station.key"'
+    )
 
 
 class BarcodeConfig(_Closed):
@@ -185,11 +220,18 @@ class StationConfig(CameraConfig):
         keep_good_share: of the GOOD parts whose picture is kept.
         retention: how long pictures are kept, and how much disk they may fill.
         shifts: local times at which a shift begins.
+        models: whose bundles are taken.
         reject: addresses that are told of every verdict.
         control: the socket for `edge-app status` and `edge-app trigger`; None for the usual place.
         http_port: of the same on this computer alone; None for none.
         threads: threads of each interpreter.
-        workers: processes that run the model.
+        workers: processes that run the model; an Edge TPU has one alone, whatever stands here.
+        device: what runs the model: the CPU, a GPU, an Edge TPU of Coral, or what another delegate reaches.
+        gpu_precision: what the GPU computes in.
+        delegate_library: of the Edge TPU or the delegate; None for the usual one of the Edge TPU.
+        delegate_options: for that library.
+        coral_device: which Edge TPU; None for the first.
+        fall_back_to_cpu: where the device cannot be used, the CPU judges instead of nobody.
         headless: no screen.
         fullscreen: the screen covers everything.
         language: of the screen, until somebody chooses another one there.
@@ -202,11 +244,18 @@ class StationConfig(CameraConfig):
     keep_good_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     retention: RetentionConfig = RetentionConfig()
     shifts: Annotated[tuple[Clock, ...], Field(min_length=1, max_length=24)] = SHIFT_STARTS
+    models: ModelsConfig = ModelsConfig()
     reject: tuple[Annotated[str, StringConstraints(strict=True), pydantic.AfterValidator(_output)], ...] = ()
     control: FullPath | None = None
     http_port: Annotated[StrictInt, Field(ge=1024, le=65535)] | None = None
     threads: Annotated[StrictInt, Field(ge=1, le=64)] = 1
     workers: Annotated[StrictInt, Field(ge=1, le=16)] = 2
+    device: DeviceKind = "cpu"
+    gpu_precision: GpuPrecision = "float32"
+    delegate_library: Annotated[Text, pydantic.AfterValidator(_library)] | None = None
+    delegate_options: dict[str, Annotated[str, pydantic.BeforeValidator(_as_text)]] = {}
+    coral_device: Annotated[str, StringConstraints(strict=True, pattern=f"^(?:{coral.NAMES})$")] | None = None
+    fall_back_to_cpu: StrictBool = False
     headless: StrictBool = False
     fullscreen: StrictBool = False
     language: Language = "en"
@@ -224,6 +273,24 @@ class StationConfig(CameraConfig):
             raise ConfigError('[[cameras]]: source is missing in one; write for example source = "camera:0"')
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _names_its_delegate(self) -> Self:
+        if self.device == "delegate" and self.delegate_library is None:
+            raise ConfigError('device = "delegate" needs delegate_library; write the path of its library')
+        return self
+
+    @property
+    def device_choice(self) -> DeviceChoice:
+        """What is to run the models."""
+        return DeviceChoice(
+            self.device,
+            self.gpu_precision,
+            self.delegate_library or "",
+            tuple(sorted(self.delegate_options.items())),
+            self.coral_device or "",
+            self.fall_back_to_cpu,
+        )
+
     @property
     def each_camera(self) -> tuple[CameraConfig, ...]:
         """Every camera by itself; what one does not say of product and bundle, the top says for all."""
@@ -233,6 +300,16 @@ class StationConfig(CameraConfig):
         return tuple(
             camera if camera.product or camera.bundle else camera.model_copy(update=shared) for camera in self.cameras
         )
+
+    def trust(self, models_dir: Path | None = None) -> TrustStore:
+        """Whose bundles are taken.
+
+        Args:
+            models_dir: another model store than the one that stands here.
+        """
+        models, store = self.models, models_dir or self.models_dir
+        folder = models.trust_dir or (store / FOLDER if store is not None else None)
+        return TrustStore(folder, models.allow_development_keys, models.allow_unsigned)
 
     @property
     def sha256(self) -> str:
@@ -249,6 +326,7 @@ _TABLES: dict[str, type[pydantic.BaseModel]] = {
     "trigger": TriggerOptions,
     "barcode": BarcodeConfig,
     "retention": RetentionConfig,
+    "models": ModelsConfig,
 }
 
 
@@ -310,17 +388,7 @@ def _told(error: Any, content: dict[str, Any]) -> str:
         known = list(table.model_fields)
         guess = did_you_mean(names[-1], known)
         return f"unknown key {shown!r}{guess or '; known are ' + ', '.join(known)}"
-    write = _WRITE.get(names[-1]) if table in (StationConfig, CameraConfig) else None
+    write = _WRITE.get(names[-1], _WRITE.get(names[0])) if table in (StationConfig, CameraConfig) else None
     described = table.model_fields.get(names[-1])
     write = write or (described.description if described is not None else None)
     return f"{shown or names[0]}: {value!r} cannot be used; write {write or 'what deploy/station.example.toml shows'}"
-
-
-def state_folder() -> Path:
-    """Where this user's programs keep what they write, after the XDG base directory specification."""
-    stated = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        base = Path(stated) if os.path.isabs(stated) else Path.home() / ".local" / "state"
-    except RuntimeError:
-        raise ConfigError("there is no home folder to write records to; say where with --records DIR") from None
-    return base / "kensa"

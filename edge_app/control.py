@@ -24,8 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edge_app.config import state_folder
 from edge_app.errors import ConfigError, KensaError, did_you_mean
+from edge_app.state_folder import state_folder
 
 Command = Callable[[dict[str, Any]], dict[str, Any]]
 """Does what a request asks, on the thread of the client that asked. Gives what to answer, plain values by name; `"ok":

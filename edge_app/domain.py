@@ -38,9 +38,11 @@ class Reason(enum.Enum):
     POSE_UNSURE = "unsure how the part lies"
     NOT_FINITE = "score is not a number"
     MODEL_FAILED = "model failed"
+    DEVICE_FAILED = "device failed"
     NO_SERIAL = "part without a number"
     UNCERTAIN = "score between the two limits"
     NO_LIMITS = "limits cannot be read"
+    NOT_TRUSTED = "model not trusted any more"
     OVERFLOW = "parts came faster than they could be inspected"
     CAMERA_LOST = "camera lost"
     NOT_RECORDED = "result could not be recorded"
@@ -214,7 +216,7 @@ class Inspection:
         reason: why there is no verdict, None otherwise; `detail` says it with figures.
         anomaly_map: None when there is no verdict, unless the score alone is in doubt.
         regions: where it differs, the strongest first.
-        device: what really ran the model ("cpu", ...).
+        device: what really ran the model ("cpu", "gpu (float32, llvmpipe)", "coral:0", ...).
 
     Raises:
         ValueError: verdict, score and reason do not agree.

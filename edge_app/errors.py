@@ -12,6 +12,10 @@ class BundleError(KensaError):
     """A model bundle cannot be read, is damaged, or does not fit this program."""
 
 
+class DeviceError(BundleError):
+    """A device cannot run a bundle's model, or is gone; for whoever has no other device, the bundle cannot be used."""
+
+
 class CameraError(KensaError):
     """A source of pictures cannot be opened or has stopped."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from edge_app.align import Pose
 from edge_app.area import Mask, blank, ignored_on_map, region_of
 from edge_app.bundle import ModelBundle
+from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import (
     WHOLE_FRAME,
     AnomalyMap,
@@ -28,6 +29,7 @@ from edge_app.domain import (
     Verdict,
     utc_now,
 )
+from edge_app.errors import DeviceError
 from edge_app.explain import Comparison, compare, patch_numbers, peak_place, read_sheet
 from edge_app.health import Health, camera_trouble, health_of, without_content
 from edge_app.limits import Limits
@@ -54,15 +56,17 @@ class Inspector:
     Args:
         bundle: a verified bundle.
         threads: threads of the interpreter.
+        choice: the device that is to run the model.
 
     Raises:
+        DeviceError: the device cannot be used, or not for this bundle.
         BundleError: the model cannot be loaded or is not what the manifest says.
     """
 
-    def __init__(self, bundle: ModelBundle, threads: int = 1) -> None:
+    def __init__(self, bundle: ModelBundle, threads: int = 1, choice: DeviceChoice = CPU) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
-        self.model = TfliteModel(bundle, threads)
+        self.model = TfliteModel(bundle, threads, choice)
         self._preprocessor = Preprocessor(manifest.input)
         self._grey = manifest.scoring.channels == "grey"
         size = (manifest.input.height, manifest.input.width)
@@ -116,6 +120,8 @@ class Inspector:
                 values, score = self.judged(self._found(picture), ignored)
         except PoseError as error:
             return self.no_verdict(frame, error.reason, error.detail)
+        except DeviceError as error:
+            return self.no_verdict(frame, Reason.DEVICE_FAILED, str(error))
         except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
             return self.no_verdict(frame, Reason.MODEL_FAILED, str(error))
         if not np.isfinite(score):
@@ -421,7 +427,7 @@ def check_golden(inspector: GoldenJudge) -> list[GoldenResult]:
         passed = close and found.verdict.value == sample.verdict
         detail = (
             f"{sample.file}: expected {sample.verdict} {sample.score:.6g} +- {sample.tolerance:.2g},"
-            f" found {found.verdict.value} {'-' if found.score is None else format(found.score, '.6g')}"
+            f" found {found.verdict.value} {found.detail or '-' if found.score is None else format(found.score, '.6g')}"
         )
         results.append(GoldenResult(sample.file, sample.score, found.score, passed, detail))
     return results

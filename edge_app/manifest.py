@@ -11,6 +11,8 @@ from pydantic import Field, FiniteFloat, PositiveInt, StringConstraints
 from edge_app.strips import Strips
 
 MODEL, HEAD, PATCH_HEAD, GOOD_PATCHES = "model.tflite", "head.tflite", "head.npz", "good_patches.jpg"
+# The first graph once more, as edgetpu_compiler writes it.
+EDGE_TPU_MODEL = "model_edgetpu.tflite"
 
 Product = Annotated[str, StringConstraints(pattern=r"^\w[\w.\-]{0,63}$")]
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]

@@ -9,6 +9,7 @@ from typing import Any
 from edge_app.bundle import ModelBundle
 from edge_app.errors import BundleError
 from edge_app.manifest import Estimate, Evaluation, Manifest
+from edge_app.signing import Origin, Trust
 from edge_app.slot import ModelSlot
 from edge_app.store import ModelStore, sequence_of
 
@@ -31,13 +32,14 @@ FACTS = (
     "golden",
     "created",
     "sequence",
+    "signed",
     "size",
     "dataset",
     "revision",
     "machine",
 )
 # Two bundles always differ in these; of no interest when they are compared.
-_ALWAYS_DIFFERENT = frozenset({"created", "sequence"})
+_ALWAYS_DIFFERENT = frozenset({"created", "sequence", "signed"})
 _DETAILS = ("input", "output", "align", "head", "term", "scoring", "health", "thresholds")
 
 
@@ -52,6 +54,7 @@ class BundleCard:
         details: every setting of scoring, placing, health, input and training, as text by its name in the manifest.
         doubts: names of those facts that speak against it.
         trouble: why it cannot be used, "" for a whole one.
+        origin: what is known of who signed it.
     """
 
     bundle_id: str
@@ -60,6 +63,7 @@ class BundleCard:
     details: dict[str, str] = field(default_factory=dict)
     doubts: frozenset[str] = frozenset()
     trouble: str = ""
+    origin: Origin = Origin.UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class ProductModels:
 class ModelsView:
     """Reads what a station's slots have. Reads disks: for a thread that may wait.
 
-    A bundle that was whole once is not read again; what activates it verifies it anew anyway.
+    A bundle that was whole once is not read again unless the trusted keys change; what activates it verifies it anew.
 
     Args:
         slots: of the station.
@@ -97,6 +101,7 @@ class ModelsView:
     def __init__(self, slots: Iterable[ModelSlot]) -> None:
         self._slots = tuple(slots)
         self._whole: dict[str, BundleCard] = {}
+        self._trust: Trust | None = None  # as it was when they were read
 
     def read(self) -> tuple[ProductModels, ...]:
         """The bundles of every product, as they are now."""
@@ -108,6 +113,12 @@ class ModelsView:
         if store is None:
             only = self._whole[judging.bundle_id]
             return ProductModels(judging.manifest.product, None, (only,), only.bundle_id, None, only.bundle_id)
+        try:
+            trust = store.trust.trust()
+        except BundleError:  # each card says it
+            trust = None
+        if trust is None or trust is not self._trust:
+            self._whole, self._trust = {}, trust
         cards = tuple(self._card(store, bundle_id) for bundle_id in reversed(store.installed()))
         return ProductModels(store.product, store, cards, store.active_id(), store.previous_id(), judging.bundle_id)
 
@@ -122,7 +133,7 @@ class ModelsView:
 
 def card_of(bundle: ModelBundle) -> BundleCard:
     """What a bundle says of itself."""
-    manifest = bundle.manifest
+    manifest, signer = bundle.manifest, bundle.signer
     limits, parity = manifest.thresholds, manifest.parity
     found = manifest.evaluation or Evaluation(n_normal=0, n_anomalous=0)
     good = sum(sample.verdict == "GOOD" for sample in manifest.golden)
@@ -142,6 +153,7 @@ def card_of(bundle: ModelBundle) -> BundleCard:
         "golden": f"{good} GOOD, {len(manifest.golden) - good} NG",
         "created": manifest.created_utc.astimezone().strftime("%Y-%m-%d %H:%M"),
         "sequence": str(manifest.sequence),
+        "signed": NONE if signer.origin is Origin.UNSIGNED else f"{signer.name} {signer.keyid[:12]}\u2026".strip(),
         "size": f"{sum(map(len, bundle.files.values())) / 2**20:.1f} MiB",
         "dataset": manifest.provenance.dataset_sha256[:12],
         "revision": manifest.provenance.source_revision,
@@ -150,9 +162,11 @@ def card_of(bundle: ModelBundle) -> BundleCard:
     doubts = {"good_parts"} if not limits.sufficient else set()
     if not parity.passed or parity.overridden:
         doubts.add("parity")
+    if signer.origin is not Origin.TRUSTED:
+        doubts.add("signed")
     details = _flat(manifest.model_dump(mode="json", include=set(_DETAILS)))
     details |= _flat({"training": dict(manifest.provenance.options), "packages": manifest.provenance.packages})
-    return BundleCard(bundle.bundle_id, manifest.sequence, facts, details, frozenset(doubts))
+    return BundleCard(bundle.bundle_id, manifest.sequence, facts, details, frozenset(doubts), origin=signer.origin)
 
 
 def differences(chosen: BundleCard, active: BundleCard) -> list[tuple[str, str, str]]:

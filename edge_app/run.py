@@ -11,6 +11,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,10 +21,10 @@ from edge_app.answers import commands, told_to_systemd
 from edge_app.bundle import read_bundle
 from edge_app.cameras import CameraSettings, FrameSource, KnowsTruth, opener
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
-from edge_app.config import CameraConfig, StationConfig, check_config, read_config, state_folder
+from edge_app.config import CameraConfig, StationConfig, check_config, read_config
 from edge_app.control import Command, ControlServer, default_path
 from edge_app.control_http import HttpControl
-from edge_app.errors import ConfigError
+from edge_app.errors import ConfigError, RecordsError
 from edge_app.limited import LimitedSlot
 from edge_app.limits import KeptLimits, limits_path
 from edge_app.mailbox import Policy
@@ -34,6 +35,7 @@ from edge_app.roles import Roles
 from edge_app.screen_settings import Look, ScreenSettings
 from edge_app.serials import BarcodeReader, SerialInbox
 from edge_app.slot import FixedSlot, ModelSlot, StoreSlot
+from edge_app.state_folder import state_folder
 from edge_app.states import PartResult, State
 from edge_app.station import Recipe, Station
 from edge_app.stations import Stations
@@ -41,12 +43,17 @@ from edge_app.store import ModelStore
 from edge_app.systemd import Keepalive
 from edge_app.tally import Tally, verdict_line
 from edge_app.triggers import make_trigger
-from edge_app.upkeep import Upkeep
+from edge_app.trust import ANYONE, TrustStore
+from edge_app.upkeep import Upkeep, audit_keys
 from edge_app.watchdog import Watchdog
 from edge_app.wedge import WedgeScanner
+from edge_app.worker_device import FellBack
 from edge_app.workers import WorkerPool
 
-DEMO_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "demo.bundle"
+_HERE = Path(__file__).resolve().parent
+# An installed program has it in its own folder, a checkout among its models.
+_INSTALLED, _KEPT = _HERE / "demo.bundle", _HERE.parent / "models" / "demo.bundle"
+DEMO_BUNDLE = _INSTALLED if _INSTALLED.is_file() else _KEPT
 # As fast as it goes where somebody waits for the figures, at a pace one can follow where somebody looks on.
 DEMO_SOURCE, DEMO_SOURCE_ON_SCREEN = "synthetic:", "synthetic:?interval_ms=500"
 
@@ -178,16 +185,22 @@ class _Build:
     openers: Openers
     open_controls: list[ControlServer | HttpControl] = field(default_factory=list)
 
+    @property
+    def trust(self) -> TrustStore:
+        """Whose bundles are taken; a demonstration without a file takes any, and the screen says whose it is."""
+        return self.config.trust() if self.has_file else ANYONE
+
     def stations(self, publish: Publish) -> Stations:
         """A station for each camera; each result goes to the tally and to `publish`."""
-        config = self.config
+        config, trust = self.config, self.trust
         cameras = config.each_camera
-        pool = WorkerPool(config.workers, config.threads)
+        choice = config.device_choice
+        pool = WorkerPool(config.workers if choice.shared else 1, config.threads, choice=choice)
         self.stack.callback(pool.close)
         slots: dict[tuple[Path | None, str | None], ModelSlot] = {}
         for camera in cameras:
             if (which := (camera.bundle, camera.product)) not in slots:
-                slots[which] = self._slot(camera, pool)
+                slots[which] = self._slot(camera, pool, trust)
                 self.stack.callback(slots[which].close)
         products = {which: slot.inspector().bundle.manifest.product for which, slot in slots.items()}
         folder = config.records_dir or state_folder() / "+".join(sorted(set(products.values())))
@@ -218,6 +231,7 @@ class _Build:
                     watchdog=self.watchdog,
                     on_start=pool.begin_anew,
                     shift_starts=config.shifts,
+                    fell_back=lambda: pool.device.fell_back,
                 )
                 for camera in cameras
             ]
@@ -230,7 +244,8 @@ class _Build:
         pool.on_give_up = found.fail
         self.stack.callback(found.close)
         _audit_start(records, config, limited.values())
-        self.stack.callback(Upkeep(records, found.fail).close)
+        pool.device.on_fall_back(partial(_audit_fall_back, records))
+        self.stack.callback(Upkeep(records, found.fail, also=partial(audit_keys, records, trust)).close)
         self._open_control(commands(found, pool, outputs, folder))
         return found
 
@@ -273,26 +288,28 @@ class _Build:
 
         return open_and_ask
 
-    def _slot(self, camera: CameraConfig, pool: WorkerPool) -> ModelSlot:
+    def _slot(self, camera: CameraConfig, pool: WorkerPool, trust: TrustStore) -> ModelSlot:
         if camera.bundle is not None:
-            bundle = read_bundle(camera.bundle)
+            bundle = read_bundle(camera.bundle, trust.trust())
             if camera.product not in (None, bundle.manifest.product):
                 raise ConfigError(
                     f"product is {camera.product!r}, but {camera.bundle} is for {bundle.manifest.product!r};"
                     " correct one of them"
                 )
-            return FixedSlot(bundle, make=pool.load)
+            return FixedSlot(bundle, make=pool.load, trust=trust)
         if self.config.models_dir is None or camera.product is None:
             raise ConfigError("no model: write product and models_dir in station.toml, or give --bundle FILE")
-        return StoreSlot(ModelStore(self.config.models_dir, camera.product), make=pool.load)
+        return StoreSlot(ModelStore(self.config.models_dir, camera.product, trust), make=pool.load)
 
 
 def _audit_start(records: Records, config: StationConfig, slots: Iterable[LimitedSlot]) -> None:
     """Write down what judges from now on, by which limits and settings, where that is not what was written last."""
-    found = {slot.now().bundle.bundle_id: slot.now().active for slot in slots}
+    judging = {slot.now().bundle.bundle_id: slot.now() for slot in slots}
+    found = {name: limits.active for name, limits in judging.items()}
     now = {
         "configuration": config.sha256,
         "bundles": sorted(found),
+        "signers": {name: str(limits.bundle.signer) for name, limits in judging.items()},
         # Somebody may have exchanged the file while nothing ran.
         "limits": {name: None if limits is None else [limits.least, limits.image] for name, limits in found.items()},
     }
@@ -300,6 +317,12 @@ def _audit_start(records: Records, config: StationConfig, slots: Iterable[Limite
         records.audit(
             "start", f"edge-app {__version__}", "the station started with another model or other settings", now
         )
+
+
+def _audit_fall_back(records: Records, fell_back: FellBack) -> None:
+    """Write down that the CPU judges; a record that cannot be written fails by its next part."""
+    with contextlib.suppress(RecordsError):
+        records.audit("device", "station", str(fell_back), {"was": fell_back.device, "is": "cpu", "why": fell_back.why})
 
 
 def _settings(arguments: argparse.Namespace) -> StationConfig:

@@ -1,4 +1,4 @@
-"""The TFLite interpreter: the only place that imports it. Pictures in, real values out."""
+"""A bundle's graph, or its two graphs, on the chosen device: pictures in, real values out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from edge_app.backends import Backend, CpuBackend, View, describe_graph, open_backend
 from edge_app.bundle import ModelBundle
+from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError
 from edge_app.manifest import HeadSpec, InputSpec, OutputSpec, Quantity
@@ -17,50 +19,47 @@ from edge_app.patch_grid import settled
 from edge_app.patches import PatchHead
 from edge_app.scoring import LEVELS, NEUTRAL, Planes, halved_shape, planes_of
 
-try:
-    from ai_edge_litert.interpreter import Interpreter
-except ImportError:  # boards for which only the predecessor has a wheel
-    from tflite_runtime.interpreter import Interpreter
-
-__all__ = ["Interpreter", "OutputReader", "TfliteModel", "byte_table", "describe_model"]
-
 _BYTE_LEVELS = np.arange(256, dtype=np.float64)
 
 
 class TfliteModel:
-    """A bundle's graph, or its two graphs, ready to run on the CPU.
+    """A bundle's graph, or its two graphs, ready to run. A second graph is float and always the CPU's.
 
     Args:
         bundle: a verified bundle; its graphs are parsed here for the first time.
         threads: threads of the interpreter. More than one helps on an idle machine and can hurt on a busy one.
+        choice: the device.
+
+    Attributes:
+        device: what really runs the first graph.
 
     Raises:
+        DeviceError: the device cannot be used, or not for this bundle.
         BundleError: a graph cannot be loaded, or is not what the manifest says.
     """
 
-    device = "cpu"
-
-    def __init__(self, bundle: ModelBundle, threads: int = 1) -> None:
+    def __init__(self, bundle: ModelBundle, threads: int = 1, choice: DeviceChoice = CPU) -> None:
         manifest = bundle.manifest
         spec, out, self._term = manifest.input, manifest.output, manifest.term
         name = bundle.bundle_id
-        self._interpreter = load_graph(bundle.model, name, threads)
-        self._input, given = _only(name, "input", self._interpreter.get_input_details())
+        self._backend: Backend = open_backend(bundle.model_for(choice.kind), name, choice, threads)
+        self.device = self._backend.device
+        given = _only(name, "input", self._backend.inputs)
         self._tiles = None if spec.tiles is None else _TiledPicture(spec)
         side = (spec.height, spec.width) if spec.tiles is None else (spec.tiles.side, spec.tiles.side)
         check_tensor(name, "input", given, spec, (1, *side, 3))
-        outputs = sort_outputs(self._interpreter.get_output_details())
+        outputs = sort_outputs(self._backend.outputs)
         if len(outputs) != (1 if self._term is None else 2):
             raise BundleError(
                 f"{name}: expected {1 if self._term is None else 2} outputs, the model has {len(outputs)}"
             )
         check_tensor(name, "output", outputs[0], out, (1, *side, 3) if out.kind == "reconstruction" else None)
-        self._output, self._output_view = out, self._interpreter.tensor(outputs[0]["index"])
+        self._output, self._output_view = out, self._view(outputs[0])
         if self._term is not None:
             check_tensor(name, "second output", outputs[1], self._term, (1, 1))
-            self._term_view = self._interpreter.tensor(outputs[1]["index"])
+            self._term_view = self._view(outputs[1])
         self._kind: str = out.kind
-        self._head: Interpreter | None = None
+        self._head: Backend | None = None
         self._patches: PatchHead | None = None
         features = tuple(map(int, outputs[0]["shape"]))
         if manifest.head is not None and bundle.head is not None:
@@ -76,7 +75,7 @@ class TfliteModel:
         # Without a table the camera's bytes are the model's numbers already.
         values = picture if self._table is None else self._table[picture]
         if self._tiles is None:
-            self._interpreter.set_tensor(self._input, values[np.newaxis])
+            self._backend.set_input(values[np.newaxis])
         else:
             self._tiles.values = values
 
@@ -85,17 +84,18 @@ class TfliteModel:
 
         Raises:
             RuntimeError: the interpreter failed.
+            DeviceError: the device failed.
         """
         if self._tiles is not None:
             self._tiles.begin()
             for window in self._tiles.windows:
-                self._interpreter.set_tensor(self._input, self._tiles.values[window][np.newaxis])
-                self._interpreter.invoke()
+                self._backend.set_input(self._tiles.values[window][np.newaxis])
+                self._backend.invoke()
                 self._tiles.add(window, self._reader.levels(self._output_view()[0]))
             return
-        self._interpreter.invoke()
+        self._backend.invoke()
         if self._head is not None:
-            self._head.set_tensor(self._head_input, real_values(self._output_view(), self._output))
+            self._head.set_input(real_values(self._output_view(), self._output))
             self._head.invoke()
 
     def output_levels(self) -> Float32Array:
@@ -154,12 +154,15 @@ class TfliteModel:
         self._patches, self._kind = head, "anomaly_map"
 
     def _load_head(self, name: str, graph: bytes, spec: HeadSpec, features: tuple[int, ...], threads: int) -> None:
-        self._head, self._kind = load_graph(graph, name, threads), spec.kind
-        self._head_input, given = _only(name, "head's input", self._head.get_input_details())
-        output, returned = _only(name, "head's output", self._head.get_output_details())
+        self._head, self._kind = CpuBackend(graph, name, threads), spec.kind
+        given = _only(name, "head's input", self._head.inputs)
+        returned = _only(name, "head's output", self._head.outputs)
         check_tensor(name, "head's input", given, Quantity(dtype="float32"), features)
         check_tensor(name, "head's output", returned, OutputSpec(kind=spec.kind, dtype="float32"), None)
-        self._head_view = self._head.tensor(output)
+        self._head_view = self._head.view(0)
+
+    def _view(self, output: dict[str, Any]) -> View:
+        return self._backend.view([one["index"] for one in self._backend.outputs].index(output["index"]))
 
 
 class _TiledPicture:
@@ -279,30 +282,15 @@ def real_values(stored: np.ndarray[Any, Any], spec: Quantity) -> Float32Array:
     return values
 
 
-def load_graph(content: bytes, name: str, threads: int = 1) -> Interpreter:
-    """An interpreter with its tensors allocated.
-
-    Raises:
-        BundleError: the graph cannot be loaded; `name` is who it belongs to.
-    """
-    try:
-        # From bytes: a mapped file that is truncated under way would kill the process.
-        interpreter = Interpreter(model_content=content, num_threads=threads)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise BundleError(f"{name}: the model cannot be loaded ({error})") from error
-    return interpreter
-
-
 def sort_outputs(details: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The main output first: the converter keeps no order, and a second output is always (1, 1)."""
     return sorted(details, key=lambda detail: -len(detail["shape"]))
 
 
-def _only(name: str, what: str, details: Sequence[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+def _only(name: str, what: str, details: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(details) != 1:
         raise BundleError(f"{name}: expected one {what}, the model has {len(details)}")
-    return details[0]["index"], details[0]
+    return details[0]
 
 
 def check_tensor(name: str, what: str, detail: dict[str, Any], spec: Quantity, shape: tuple[int, ...] | None) -> None:
@@ -339,12 +327,9 @@ def describe_model(model: bytes) -> Described:
     Raises:
         BundleError: the graph cannot be loaded.
     """
-    try:
-        interpreter = Interpreter(model_content=model)
-    except (ValueError, RuntimeError) as error:
-        raise BundleError(f"the model cannot be loaded ({error})") from error
+    inputs, outputs = describe_graph(model, "the graph")
     described: list[dict[str, Any]] = []
-    for detail in (interpreter.get_input_details()[0], *sort_outputs(interpreter.get_output_details())):
+    for detail in (inputs[0], *sort_outputs(outputs)):
         dtype = np.dtype(detail["dtype"]).name
         scale, zero_point = (1.0, 0) if dtype == "float32" else detail["quantization"]
         described.append({"dtype": dtype, "scale": float(scale), "zero_point": int(zero_point)})

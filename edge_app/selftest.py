@@ -1,11 +1,14 @@
 """The golden self-test in a throwaway process: where a model is parsed for the first time, and may crash or hang.
 
-`prove` starts `python -m edge_app.selftest FOLDER SECONDS` and reads the one JSON object it prints.
+`prove` starts `python -m edge_app.selftest FOLDER SECONDS` and reads the one JSON object it prints. The process has
+limits of time, memory and files, no network, and may neither start a program nor change a file (`edge_app.sandbox`). An
+operator that no detector needs is refused before the interpreter sees the graph (`edge_app.graph_ops`).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import resource
@@ -15,10 +18,13 @@ import sys
 from pathlib import Path
 
 from edge_app.errors import BundleError, KensaError
+from edge_app.sandbox import confine
 
 LIMIT_S = 30.0
 # Address space for the model, on top of what the program itself has mapped (0.3 to 0.5 GiB).
 MODEL_BYTES = 2**30
+_log = logging.getLogger(__name__)
+
 _ADVICE = "the bundle is refused; ask for another one"
 
 
@@ -61,6 +67,8 @@ def prove(folder: Path, limit_s: float = LIMIT_S) -> None:
         said = json.loads(ended.stdout)
     except ValueError:
         said = None
+    if isinstance(said, dict) and said.get("unconfined"):
+        _log.info("the self-test could not be kept from network and files here: %s", said["unconfined"])
     if ended.returncode == 0 and isinstance(said, dict) and said.get("passed") is True:
         return
     if isinstance(said, dict) and "message" in said:
@@ -72,11 +80,14 @@ def prove(folder: Path, limit_s: float = LIMIT_S) -> None:
 def run(folder: Path) -> dict[str, object]:
     """The test itself, in the process that calls it: `passed`, and a `message` where it is False."""
     from edge_app.bundle import read_bundle
+    from edge_app.graph_ops import check_operators
     from edge_app.slot import ready_inspector
 
     resource.setrlimit(resource.RLIMIT_AS, (_mapped_bytes() + MODEL_BYTES,) * 2)
     try:
-        ready_inspector(read_bundle(folder))
+        bundle = read_bundle(folder)
+        check_operators(bundle)
+        ready_inspector(bundle)
     except KensaError as error:
         return {"passed": False, "message": str(error)}
     except Exception as error:  # noqa: BLE001 - the top of this process
@@ -97,7 +108,8 @@ def main(argv: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    said = run(folder)
+    unconfined = confine()
+    said = run(folder) | {"unconfined": unconfined}
     print(json.dumps(said))
     return 0 if said["passed"] else 1
 

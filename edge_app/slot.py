@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 from edge_app.bundle import ModelBundle
+from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
-from edge_app.errors import BundleError, DataError
-from edge_app.inspector import Inspector, check_golden
+from edge_app.errors import BundleError, DataError, DeviceError
+from edge_app.inspector import GoldenResult, Inspector, check_golden
 from edge_app.limits import Limits
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
 from edge_app.store import ModelStore
+from edge_app.trust import ANYONE, TrustStore
+
+# From one search for a bundle that is believed to the next, seconds.
+_RETRY_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +88,41 @@ class InProcess:
         """Nothing to give back."""
 
 
+class DistrustedJudge:
+    """In place of a judge whose bundle is not believed any more: every part is NO VERDICT.
+
+    Args:
+        judge: it.
+        why: one sentence.
+    """
+
+    def __init__(self, judge: Judge, why: str) -> None:
+        self.bundle, self.device, self.limits = judge.bundle, judge.device, judge.limits
+        self.judge, self._why = judge, why
+
+    def inspect(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Inspection:
+        """NO VERDICT."""
+        return self.no_verdict(frame, Reason.NOT_TRUSTED, self._why)
+
+    def submit(self, frame: Frame, area: Area = WHOLE_FRAME, limits: Limits | None = None) -> Future[Inspection]:
+        """NO VERDICT as a future."""
+        future: Future[Inspection] = Future()
+        future.set_result(self.inspect(frame, area, limits))
+        return future
+
+    def no_verdict(self, frame: Frame, reason: Reason, detail: str) -> Inspection:
+        """NO VERDICT on a frame, for a reason."""
+        return self.judge.no_verdict(frame, reason, detail)
+
+    def unload(self) -> None:
+        """Not needed any more."""
+        self.judge.unload()
+
+
+def _distrusted(bundle: ModelBundle, why: str) -> str:
+    return f"model {bundle.bundle_id} is not trusted any more: {why}; every part is NO VERDICT until another one judges"
+
+
 class ModelSlot(Protocol):
     """Gives the judge of the moment."""
 
@@ -109,14 +152,23 @@ class FixedSlot:
         bundle: a verified bundle.
         threads: threads of the interpreter, where `make` is None.
         make: gives the judge; None for one in this process.
+        trust: whose bundles the station takes; a bundle that it takes no more gives NO VERDICT from the next part on.
 
     Raises:
         BundleError: the model cannot be loaded or a golden sample fails.
     """
 
-    def __init__(self, bundle: ModelBundle, threads: int = 1, *, make: Make | None = None) -> None:
-        self.notice, self.store = "", None
-        self._judge = (make or in_process(threads))(bundle)
+    def __init__(
+        self, bundle: ModelBundle, threads: int = 1, *, make: Make | None = None, trust: TrustStore = ANYONE
+    ) -> None:
+        self.store = None
+        self._judge, self._trust = (make or in_process(threads))(bundle), trust
+
+    @property
+    def notice(self) -> str:
+        """That the bundle is not believed any more, or ""."""
+        why = self._trust.refusal(self.bundle)
+        return _distrusted(self.bundle, why) if why else ""
 
     @property
     def bundle(self) -> ModelBundle:
@@ -125,7 +177,8 @@ class FixedSlot:
 
     def inspector(self) -> Judge:
         """The one judge."""
-        return self._judge
+        why = self._trust.refusal(self.bundle)
+        return DistrustedJudge(self._judge, why) if why else self._judge
 
     def close(self) -> None:
         """Give the judge back."""
@@ -139,6 +192,10 @@ class StoreSlot:
     samples, while parts are still judged by the old one; only then the next part gets the new one, and the old one is
     unloaded when that has happened. When any of that fails, the store goes back to the bundle that judges, and
     `notice` says so.
+
+    The keys that the station trusts are watched as well. When the bundle that judges is not believed any more, every
+    part is NO VERDICT from the next one on, and `notice` says why, until a bundle can be taken that is believed: the
+    active one with another signature, the one before, or any that somebody activates.
 
     Args:
         store: where the active bundle lies.
@@ -160,10 +217,12 @@ class StoreSlot:
         *,
         make: Make | None = None,
     ) -> None:
-        self.notice = ""
+        self._notice = self._distrust = ""
+        self._retry_s = 0.0
         self._store, self._poll_s, self._prove, self._make = store, poll_s, prove, make or in_process(threads)
         self._seen = store.active_id()
         self._judge = self._given = self._first_judge()
+        self._verified = self._judge.bundle  # the same bundle, with the signature that counts by now
         self._retired: list[Judge] = []
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="model-slot", daemon=True)
@@ -172,7 +231,12 @@ class StoreSlot:
     @property
     def bundle(self) -> ModelBundle:
         """The bundle that the next part would be judged with."""
-        return self._judge.bundle
+        return self._verified
+
+    @property
+    def notice(self) -> str:
+        """What the screen should say: that a bundle could not be used, or that what judges is not believed any more."""
+        return _distrusted(self.bundle, self._distrust) if self._distrust else self._notice
 
     @property
     def store(self) -> ModelStore:
@@ -182,7 +246,7 @@ class StoreSlot:
     def inspector(self) -> Judge:
         """The judge of the active bundle, or of the one before while the new one is not ready."""
         self._given = self._judge
-        return self._given
+        return DistrustedJudge(self._given, self._distrust) if self._distrust else self._given
 
     def close(self) -> None:
         """Stop watching, give the judges back; a bundle being loaded is finished first."""
@@ -215,6 +279,10 @@ class StoreSlot:
     def _watch(self) -> None:
         while not self._closing.wait(self._poll_s):
             self._unload_retired()
+            try:
+                self._look_at_trust()
+            except Exception:  # noqa: BLE001 - the top of this thread; the next look may go better
+                _log.exception("looking for a bundle that is believed")
             active = self._store.active_id()
             if active is None or active == self._seen:
                 continue
@@ -227,14 +295,48 @@ class StoreSlot:
                 _log.exception("taking up %s", active)
                 self._go_back(self._judge, active, f"{active}: {type(error).__name__}: {error}")
 
+    def _look_at_trust(self) -> None:
+        """Distrust what judges where its key was revoked; then look for a bundle that is believed."""
+        why = self._store.trust.refusal(self.bundle)
+        if why and not self._distrust:
+            self._distrust = why
+            _log.warning("%s", self.notice)
+            with contextlib.suppress(BundleError):
+                self._store.log("distrusted by the station", self.bundle.bundle_id, None, why)
+        elif not why:
+            self._distrust = ""
+        if not self._distrust or time.monotonic() < self._retry_s:
+            return
+        self._retry_s = time.monotonic() + _RETRY_S
+        for candidate in (self._store.active_id(), self._store.previous_id()):
+            if candidate is None:
+                continue
+            try:
+                bundle = self._store.load(candidate)
+                if candidate == self.bundle.bundle_id:  # signed with another key since
+                    self._verified, self._distrust = bundle, ""
+                else:
+                    self._prove(self._store.folder / candidate)
+                    self._exchange(self._make(bundle))
+            except BundleError:
+                continue
+            if candidate == self._store.active_id():
+                self._report(self._judge, candidate)
+            else:
+                self._go_back(self._judge, self._store.active_id(), why)
+            return
+
     def _take(self, bundle_id: str) -> None:
         bundle = self._store.load(bundle_id)
         if bundle_id != self._judge.bundle.bundle_id:
             self._prove(self._store.folder / bundle_id)
-            new, old = self._make(bundle), self._judge
-            self._judge = new
-            self._retired.append(old)
+            self._exchange(self._make(bundle))
         self._report(self._judge, bundle_id)
+
+    def _exchange(self, new: Judge) -> None:
+        old, self._judge, self._verified = self._judge, new, new.bundle
+        self._distrust = ""
+        self._retired.append(old)
 
     def _unload_retired(self) -> None:
         # Until the next part asks for its judge, the last one may not have been submitted to the old one yet.
@@ -254,9 +356,9 @@ class StoreSlot:
 
     def _report(self, judge: Judge, tried: str, why: str = "") -> None:
         running = judge.bundle.bundle_id
-        self.notice = f"model {tried or '(none)'} cannot be used; back on {running}: {why}" if why else ""
+        self._notice = f"model {tried or '(none)'} cannot be used; back on {running}: {why}" if why else ""
         if why:
-            _log.warning("%s", self.notice)
+            _log.warning("%s", self._notice)
         else:
             _log.info("model %s judges", running)
         try:
@@ -276,17 +378,40 @@ def in_process(threads: int = 1) -> Make:
     return lambda bundle: InProcess(ready_inspector(bundle, threads))
 
 
-def ready_inspector(bundle: ModelBundle, threads: int = 1) -> Inspector:
+def ready_inspector(bundle: ModelBundle, threads: int = 1, choice: DeviceChoice = CPU) -> Inspector:
     """An inspector that has proved itself, and is warm, since it has judged its golden samples.
 
+    On another device than the CPU the CPU judges them too, and both must agree: a driver may compute nonsense in
+    silence.
+
     Raises:
+        DeviceError: the device cannot be used, or gives other scores than the CPU.
         BundleError: the model cannot be loaded or a golden sample fails.
     """
-    inspector = Inspector(bundle, threads)
+    inspector = Inspector(bundle, threads, choice)
     try:
-        failed = [result for result in check_golden(inspector) if not result.passed]
+        on_cpu = check_golden(inspector if choice.is_cpu else Inspector(bundle, threads))
+        failed = [result for result in on_cpu if not result.passed]
+        if failed:
+            raise BundleError(f"{bundle.bundle_id}: the golden self-test gives a wrong result, {failed[0].detail}")
+        if not choice.is_cpu:
+            _agree(inspector, choice, check_golden(inspector), on_cpu)
     except DataError as error:
         raise BundleError(f"{bundle.bundle_id}: a golden sample is not a picture: {error}") from error
-    if failed:
-        raise BundleError(f"{bundle.bundle_id}: the golden self-test gives a wrong result, {failed[0].detail}")
     return inspector
+
+
+def _agree(
+    inspector: Inspector, choice: DeviceChoice, found: Sequence[GoldenResult], on_cpu: Sequence[GoldenResult]
+) -> None:
+    coarse = choice.kind == "gpu" and choice.gpu_precision == "float16"
+    what_to_do = 'try gpu_precision = "float32"' if coarse else "bring its driver up to date"
+    for sample, there, here in zip(inspector.bundle.manifest.golden, found, on_cpu, strict=True):
+        off = (
+            math.inf if there.found_score is None or here.found_score is None else there.found_score - here.found_score
+        )
+        if not (there.passed and abs(off) <= sample.tolerance):
+            raise DeviceError(
+                f"{inspector.device} does not judge {inspector.bundle.bundle_id} as the CPU does, {there.detail},"
+                f' the CPU {here.found_score:.6g}; {what_to_do}, or use device = "cpu"'
+            )

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
 from edge_app.manifest import DisplayRange
+from edge_app.signing import UNSIGNED, Signer
 
 
 class State(enum.Enum):
@@ -135,7 +136,9 @@ class StationStatus:
         frames_per_s: that the camera gives.
         waiting: parts that were captured and are not recorded yet.
         refused_triggers: since the start.
+        signer: who signed the bundle that judges, as far as the station can tell.
         editing: somebody changes the settings just now; what is judged is not changed before he is done.
+        fell_back_from: the device in whose place the CPU judges, "" where there is none.
     """
 
     state: State
@@ -161,3 +164,5 @@ class StationStatus:
     waiting: int = 0
     refused_triggers: int = 0
     editing: bool = False
+    signer: Signer = UNSIGNED
+    fell_back_from: str = ""

@@ -36,6 +36,7 @@ from edge_app.slot import Judge, ModelSlot
 from edge_app.states import Counters, Event, PartResult, State, StateMachine, StationStatus
 from edge_app.triggers import Answer, EveryFrame, OnDemand, Trigger
 from edge_app.watchdog import Watchdog
+from edge_app.worker_device import FellBack
 
 __all__ = ["Counters", "PartResult", "State", "Station", "StationStatus"]
 
@@ -88,6 +89,7 @@ class Station:
         watchdog: sees whether the inspection moves while a run lasts.
         on_start: called when a run begins.
         shift_starts: local times at which the counters of a shift begin.
+        fell_back: tells whether the CPU judges in place of another device.
 
     Raises:
         BundleError: the slot has no model.
@@ -109,10 +111,12 @@ class Station:
         watchdog: Watchdog | None = None,
         on_start: Callable[[], None] = lambda: None,
         shift_starts: Sequence[time] = SHIFT_STARTS,
+        fell_back: Callable[[], FellBack | None] = lambda: None,
     ) -> None:
         self.recipe = recipe or Recipe()
         self._slot, self._records, self._publish, self._max_parts = slot, records, publish, max_parts
         self._outputs, self._most_in_flight, self._on_start = outputs, in_flight, on_start
+        self._fell_back = fell_back
         self._watchdog = watchdog or Watchdog()
         self.shift_starts = tuple(shift_starts)
         self._lock, self._begin_lock = threading.Lock(), threading.Lock()
@@ -224,7 +228,8 @@ class Station:
         capture, recorder = self._capture, self._recorder
         records_notice = self._records.notice if self._records else ""
         manifest = judge.bundle.manifest
-        others = [output.message for output in self._outputs]
+        fell_back = self._fell_back()
+        others = [str(fell_back or ""), *(output.message for output in self._outputs)]
         return StationStatus(
             state=state,
             since_utc=since_utc,
@@ -249,6 +254,8 @@ class Station:
             frames_per_s=capture.frames_per_s,
             waiting=capture.waiting + (len(recorder) if recorder is not None else 0),
             refused_triggers=self._refused,
+            signer=judge.bundle.signer,
+            fell_back_from="" if fell_back is None else fell_back.device,
         )
 
     def latencies_ms(self) -> list[float]:

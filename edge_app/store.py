@@ -4,7 +4,9 @@
     <models_dir>/<product>/active          symlink to the bundle in use
     <models_dir>/<product>/previous        symlink to the whole bundle that was active before
     <models_dir>/<product>/running.json    what the live station says
+    <models_dir>/<product>/highest         the highest sequence that was ever active, where no link tells it any more
     <models_dir>/<product>/swap.log        who changed what, one JSON object a line
+    <models_dir>/.trust/                   whose bundles are taken; see `edge_app.trust`
 
 Every change is one rename, made durable before the next step, so a process killed anywhere leaves `active` on a whole
 bundle, old or new. What it leaves behind besides is dropped by the next swap.
@@ -14,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import json
 import os
 import shutil
@@ -23,14 +24,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_app.bundle import MANIFEST, ModelBundle, read_bundle
+from edge_app.bundle import ModelBundle, read_bundle
+from edge_app.bundle_names import MANIFEST, SIGNATURE
 from edge_app.domain import utc_now
 from edge_app.errors import BundleError
-from edge_app.files import sync_folder
+from edge_app.files import sync_folder, write_whole
+from edge_app.log_file import append_line, who
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
+from edge_app.trust import FOLDER, TrustStore
 
-ACTIVE, PREVIOUS, STAGING = "active", "previous", ".staging-"
+ACTIVE, PREVIOUS, HIGHEST, STAGING = "active", "previous", "highest", ".staging-"
 
 
 class ModelStore:
@@ -42,10 +46,11 @@ class ModelStore:
     Args:
         models_dir: holds a folder for each product; made when needed.
         product: the product's name, as in the manifest.
+        trust: whose bundles are taken; None for the keys in the store itself.
     """
 
-    def __init__(self, models_dir: Path, product: str) -> None:
-        self.product = product
+    def __init__(self, models_dir: Path, product: str, trust: TrustStore | None = None) -> None:
+        self.product, self.trust = product, trust or TrustStore(models_dir / FOLDER)
         self.folder = models_dir / product
         self._swaps = 0
 
@@ -57,9 +62,10 @@ class ModelStore:
             prove: the self-test of an unpacked bundle; raises BundleError.
 
         Raises:
-            BundleError: damaged, of another product, failed its self-test, disk full; nothing is left behind.
+            BundleError: not signed by anybody whom the station believes, damaged, of another product, failed its
+                self-test, disk full; nothing is left behind.
         """
-        bundle = read_bundle(bundle_file)
+        bundle = read_bundle(bundle_file, self.trust.trust())
         if bundle.manifest.product != self.product:
             raise BundleError(
                 f"{bundle_file}: made for product {bundle.manifest.product}, this store is for {self.product}"
@@ -70,7 +76,8 @@ class ModelStore:
                 sync_folder(self.folder.parent)
         with self.one_swap():
             self._sweep()
-            if self._is_whole(bundle.bundle_id):
+            if self._has(bundle):
+                self._renew_signature(bundle)
                 return bundle
             with self._disk("the bundle cannot be installed"):
                 staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=self.folder))
@@ -113,12 +120,13 @@ class ModelStore:
         """Read and verify an installed bundle.
 
         Raises:
-            BundleError: not installed, damaged, or another bundle lies in its folder.
+            BundleError: not installed, damaged, not signed by anybody whom the station believes by now, or another
+                bundle lies in its folder.
         """
         folder = self.folder / bundle_id
         if not folder.is_dir():
             raise BundleError(f"{bundle_id} is not installed in {self.folder}; stage it with swap-model")
-        bundle = read_bundle(folder)
+        bundle = read_bundle(folder, self.trust.trust())
         if bundle.bundle_id != bundle_id:
             raise BundleError(f"{folder} holds {bundle.bundle_id}; stage {bundle_id} again with swap-model")
         return bundle
@@ -132,8 +140,10 @@ class ModelStore:
                 for name in (ACTIVE, PREVIOUS):
                     self._fresh(name).unlink(missing_ok=True)
                 old, older = self.active_id(), self._linked(PREVIOUS)
-                if old is not None and old != bundle_id and self._is_whole(old):
-                    self._point(PREVIOUS, old)
+                kept = old if old is not None and old != bundle_id and self._is_whole(old) else older
+                self._keep_highest(bundle_id, kept)
+                if kept is not None and kept != older:
+                    self._point(PREVIOUS, kept)
                 try:
                     self._point(ACTIVE, bundle_id)
                 except OSError:
@@ -161,8 +171,18 @@ class ModelStore:
             if target is None:
                 raise BundleError(f"{self.product} has no previous bundle to go back to; stage and activate one")
             self.load(target)
+            if failed is None:  # one that could not be used was never really active
+                self._keep_highest(target, self._linked(PREVIOUS))
             self._point(ACTIVE, target)
             return target
+
+    def highest(self) -> int:
+        """The highest sequence that was ever active; -1 before the first. A bundle below it is a downgrade."""
+        try:
+            noted = int((self.folder / HIGHEST).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            noted = -1
+        return max(noted, *(sequence_of(self._linked(name) or "") for name in (ACTIVE, PREVIOUS)))
 
     @contextlib.contextmanager
     def one_swap(self) -> Iterator[None]:
@@ -218,19 +238,14 @@ class ModelStore:
         """
         entry = {
             "time": utc_now().isoformat(timespec="milliseconds"),
-            "who": _who(),
+            "who": who(),
             "what": what,
             "from": from_id,
             "to": to_id,
             "result": result,
         }
         try:
-            with open(self.folder / "swap.log", "ab+") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-                torn = file.read(1) not in (b"", b"\n")  # the line before was cut off by a full disk or a power cut
-                file.write((b"\n" if torn else b"") + json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self.folder / "swap.log", entry)
         except OSError as error:
             raise BundleError(f"{self.folder}/swap.log cannot be written ({error.strerror}); check the disk") from error
 
@@ -246,6 +261,33 @@ class ModelStore:
         except BundleError:
             return False
         return True
+
+    def _keep_highest(self, active: str, previous: str | None) -> None:
+        """Note the highest sequence, where these two, linked from now on, will not tell it any more."""
+        highest = self.highest()
+        if highest > max(sequence_of(active), sequence_of(previous or "")) and highest >= 0:
+            text = f"{highest}\n".encode()
+            with contextlib.suppress(FileNotFoundError):
+                if (self.folder / HIGHEST).read_bytes() == text:
+                    return
+            write_whole(self.folder / HIGHEST, text)
+
+    def _has(self, bundle: ModelBundle) -> bool:
+        """Whether its folder is whole, whoever signed what lies there."""
+        try:
+            found = read_bundle(self.folder / bundle.bundle_id)
+        except BundleError:
+            return False
+        return found.manifest_bytes == bundle.manifest_bytes
+
+    def _renew_signature(self, bundle: ModelBundle) -> None:
+        """The same bundle came with other signatures: these count from now on, also where the key before is revoked."""
+        path, new = self.folder / bundle.bundle_id / SIGNATURE, bundle.files.get(SIGNATURE)
+        old = path.read_bytes() if path.exists() else None
+        if new is not None and new != old:
+            with self._disk("the bundle's signature cannot be exchanged"):
+                write_whole(path, new)
+                sync_folder(path.parent)
 
     def _point(self, name: str, bundle_id: str) -> None:
         before = self._linked(name)
@@ -322,11 +364,3 @@ def _unpack(bundle: ModelBundle, folder: Path) -> None:
             os.fsync(file.fileno())
     for path in folders:
         sync_folder(path)
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = str(os.getuid())
-    return f"{os.environ['SUDO_USER']} as {user}" if "SUDO_USER" in os.environ else user

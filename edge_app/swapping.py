@@ -55,7 +55,7 @@ def activate(
     Args:
         store: where it lies.
         bundle_id: None for the newest that is installed.
-        allow_downgrade: take one that is older than the active one, too; goes into the log.
+        allow_downgrade: take one that is older than any that was ever active, too; goes into the log.
         wait_s: for a running station to answer.
         given_up: once set, nothing is changed any more, or what was changed stays and no answer is waited for.
         warn: told what could not be logged of something that has happened.
@@ -68,12 +68,13 @@ def activate(
         if not installed:
             raise BundleError(f"{store.folder}: no bundle is installed; begin with swap-model stage")
         target = bundle_id or installed[-1]
-        older = is_older(target, active)
+        older = is_older(target, store)
         what = "activate with --allow-downgrade" if older and allow_downgrade else "activate"
         with refusals_logged(store, what, active, target, warn):
             if older and not allow_downgrade:
                 raise BundleError(
-                    f"{target} is older than the active {active}; give --allow-downgrade if that is what you want"
+                    f"{target} is older than one that was active (sequence {store.highest()}); give --allow-downgrade"
+                    " if that is what you want"
                 )
             store.load(target)
             prove(store.folder / target)
@@ -102,9 +103,9 @@ def roll_back(
             return _change(store, "rollback", previous, wait_s, given_up or threading.Event(), warn)
 
 
-def is_older(bundle_id: str, active_id: str | None) -> bool:
-    """Whether a bundle was made before the active one."""
-    return active_id is not None and sequence_of(bundle_id) < sequence_of(active_id)
+def is_older(bundle_id: str, store: ModelStore) -> bool:
+    """Whether a bundle was made before one that was active here, also where that was gone back from since."""
+    return bundle_id != store.active_id() and sequence_of(bundle_id) < store.highest()
 
 
 def recorded(

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_app.backends import CpuBackend
 from edge_app.bundle import Bundle
 from edge_app.domain import Float32Array, Verdict
 from edge_app.errors import BundleError
-from edge_app.runtime import check_tensor, load_graph, real_values
+from edge_app.runtime import check_tensor, real_values
 from edge_app.table_bundle import RowsSpec, TableBundle, TableManifest, TableSpec
 from edge_app.table_encoder import Encoder, Float64Array
 from edge_app.table_rows import RowFault, RowReason, TableReader
@@ -32,15 +33,15 @@ class TableModel:
 
     def __init__(self, bundle: Bundle[TableManifest]) -> None:
         manifest = bundle.manifest
-        self._interpreter = load_graph(bundle.model, bundle.bundle_id)
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self._backend = CpuBackend(bundle.model, bundle.bundle_id)
+        inputs, outputs = self._backend.inputs, self._backend.outputs
         if len(inputs) != 1 or len(outputs) != 1:
             raise BundleError(f"{bundle.bundle_id}: expected one input and one output")
         check_tensor(bundle.bundle_id, "input", inputs[0], manifest.input, (manifest.input.rows, manifest.input.width))
         check_tensor(
             bundle.bundle_id, "output", outputs[0], manifest.output, (manifest.output.rows, manifest.output.width)
         )
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._output_view = self._backend.view(0)
         self._in, self._out = manifest.input, manifest.output
 
     def reconstruct(self, encoded: Float32Array) -> Float32Array:
@@ -62,9 +63,9 @@ class TableModel:
             count = len(batch)
             if count < self._in.rows:
                 batch = np.concatenate([batch, np.zeros((self._in.rows - count, self._in.width), batch.dtype)])
-            self._interpreter.set_tensor(self._input, batch)
-            self._interpreter.invoke()
-            result[start : start + count] = real_values(self._interpreter.get_tensor(self._output)[:count], self._out)
+            self._backend.set_input(batch)
+            self._backend.invoke()
+            result[start : start + count] = real_values(self._output_view()[:count], self._out)
         return result
 
 

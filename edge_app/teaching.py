@@ -39,13 +39,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_app.config import state_folder
 from edge_app.domain import Float32Array, Reason, UInt8Array
 from edge_app.errors import DataError
 from edge_app.files import sync_folder
 from edge_app.health import Health, health_of, without_content
 from edge_app.heatmap import encode_png
 from edge_app.pictures import read_picture
+from edge_app.state_folder import state_folder
 
 COMPARE_FROM = 5
 LAST_ONES = 20

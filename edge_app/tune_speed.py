@@ -26,20 +26,23 @@ from tqdm import tqdm
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cameras import opener
 from edge_app.cli import EXIT_OK
-from edge_app.config import CameraConfig, StationConfig, read_config, state_folder
+from edge_app.config import CameraConfig, StationConfig, read_config
 from edge_app.control import ControlError, ask, default_path
-from edge_app.domain import Frame, UInt8Array, Verdict, utc_now
+from edge_app.domain import Frame, Verdict, utc_now
 from edge_app.errors import CameraError, ConfigError, RecordsError
 from edge_app.pictures import decode_picture
 from edge_app.recipes import Recipes
-from edge_app.record_file import LOCK, locked
+from edge_app.record_file import locked
 from edge_app.records import Records
+from edge_app.records_schema import LOCK
 from edge_app.run import DEMO_BUNDLE
 from edge_app.slot import FixedSlot
+from edge_app.state_folder import state_folder
 from edge_app.states import PartResult, State
 from edge_app.station import Recipe, Station
 from edge_app.stations import Stations
 from edge_app.store import ModelStore
+from edge_app.trust import ANYONE, TrustStore
 from edge_app.workers import WorkerPool
 
 ROUNDS = 3
@@ -63,15 +66,21 @@ def command_tune(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--seconds {arguments.seconds:g}: give more than 0, at most 60")
     if arguments.write and arguments.config is None:
         raise ConfigError("--write needs the file to write to: give --config FILE too")
-    config = StationConfig(bundle=DEMO_BUNDLE) if arguments.config is None else read_config(arguments.config)
-    bundles = {camera.name: _bundle_of(config, camera) for camera in config.each_camera}
+    if arguments.config is None:
+        config, trust = StationConfig(bundle=DEMO_BUNDLE), ANYONE
+    else:
+        config = read_config(arguments.config)
+        trust = config.trust()
+    _refuse_running(config)
+    bundles = {camera.name: _bundle_of(config, camera, trust) for camera in config.each_camera}
     folder = config.records_dir or state_folder() / "+".join(
         sorted({bundle.manifest.product for bundle in bundles.values()})
     )
-    with _alone(config, folder):
+    with _alone(folder):
         jpegs = {camera.name: _jpegs(bundles[camera.name], _size(camera)) for camera in config.each_camera}
         place = folder.parent if os.access(folder.parent, os.W_OK) else None
-        found = _measured(config, bundles, jpegs, pairs(os.cpu_count() or 1), arguments.seconds, place)
+        tried = [pair for pair in pairs(os.cpu_count() or 1) if config.device_choice.shared or pair[1] == 1]
+        found = _measured(config, bundles, jpegs, tried, arguments.seconds, place)
     best = choose(found)
     print(_table(found, best, (config.threads, config.workers)), flush=True)
     _write(arguments, best, (config.threads, config.workers))
@@ -80,8 +89,13 @@ def command_tune(arguments: argparse.Namespace) -> int:
 
 def pairs(cores: int) -> list[Pair]:
     """What is tried on a machine: both up to its cores, together up to twice as many; of many cores the doublings."""
-    steps = sorted({*(n for n in (1, 2, 3, 4, 8, 16) if n < cores), min(cores, 16)})
-    return [(threads, workers) for threads in steps for workers in steps if threads * workers <= 2 * cores]
+    steps = range(1, cores + 1) if cores <= 4 else (1, 2, 4, 8, 16)
+    return [
+        (threads, workers)
+        for threads in steps
+        for workers in steps
+        if max(threads, workers) <= cores and threads * workers <= 2 * cores
+    ]
 
 
 def choose(found: Mapping[Pair, Sequence[float]]) -> Pair:
@@ -101,14 +115,15 @@ class _Reel:
     name, live = "tune:", False
 
     def __init__(self, jpegs: Sequence[bytes]) -> None:
-        self.settings: dict[str, str] = {}
+        self.settings: Mapping[str, str] = {}
         self._jpegs, self._next = [np.frombuffer(jpeg, np.uint8) for jpeg in jpegs], 0
 
     def read(self, timeout_s: float) -> Frame | None:
         """The next picture."""
         number, self._next = self._next, self._next + 1
         bgr = cv2.imdecode(self._jpegs[number % len(self._jpegs)], cv2.IMREAD_COLOR)
-        image_rgb: UInt8Array = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[assignment]
+        assert bgr is not None
+        image_rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return Frame(image_rgb, number, time.monotonic(), utc_now())
 
     def close(self) -> None:
@@ -154,7 +169,7 @@ def _rate(
             enough.set()
 
     with contextlib.ExitStack() as stack:
-        pool = WorkerPool(workers, threads)
+        pool = WorkerPool(workers, threads, choice=config.device_choice)
         stack.callback(pool.close)
         records = Records(folder, keep_good_share=config.keep_good_share)
         stack.callback(records.close)
@@ -181,12 +196,12 @@ def _rate(
     return (len(measured_s) - 1) / seconds
 
 
-def _bundle_of(config: StationConfig, camera: CameraConfig) -> ModelBundle:
+def _bundle_of(config: StationConfig, camera: CameraConfig, trust: TrustStore) -> ModelBundle:
     if camera.bundle is not None:
-        return read_bundle(camera.bundle)
+        return read_bundle(camera.bundle, trust.trust())
     if config.models_dir is None or camera.product is None:
         raise ConfigError("no model: write product and models_dir in station.toml, or bundle")
-    store = ModelStore(config.models_dir, camera.product)
+    store = ModelStore(config.models_dir, camera.product, trust)
     active = store.active_id()
     if active is None:
         raise ConfigError(f"{store.folder}: no bundle is active; use swap-model stage and swap-model activate")
@@ -226,16 +241,19 @@ def _jpegs(bundle: ModelBundle, size: tuple[int, int] | None) -> list[bytes]:
     return jpegs
 
 
-@contextlib.contextmanager
-def _alone(config: StationConfig, folder: Path) -> Iterator[None]:
-    """The station does not run, and is not started meanwhile.
-
-    Raises:
-        ConfigError: it runs.
-    """
+def _refuse_running(config: StationConfig) -> None:
     with contextlib.suppress(ControlError):
         pid = ask(config.control or default_path(), "status").get("pid")
         raise ConfigError(f"the station runs (process {pid}) and would be disturbed; {_STOP}")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No station writes its records there now, nor while this lasts.
+
+    Raises:
+        ConfigError: one does.
+    """
     if not folder.is_dir():
         yield
         return

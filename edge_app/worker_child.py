@@ -18,8 +18,9 @@ import cv2
 
 from edge_app.bundle import verify_bundle
 from edge_app.child import live_as_child
+from edge_app.devices import DeviceChoice
 from edge_app.domain import Frame
-from edge_app.errors import KensaError
+from edge_app.errors import DeviceError, KensaError
 from edge_app.inspector import Inspector, check_golden
 from edge_app.slot import ready_inspector
 from edge_app.worker_channel import Channel
@@ -50,7 +51,10 @@ def serve_parts(channel: Channel, inspectors: dict[str, Inspector]) -> None:
 
 
 def serve_bundles(channel: Channel, inspectors: dict[str, Inspector], threads: int) -> None:
-    """Load and forget bundles until the parent closes: ("load", manifest_bytes, files), ("unload", bundle_id)."""
+    """Load and forget bundles until the parent closes.
+
+    Either ("load", manifest_bytes, files, device choice), or ("unload", bundle_id).
+    """
     while True:
         try:
             (what, *rest), _ = channel.receive()
@@ -60,17 +64,24 @@ def serve_bundles(channel: Channel, inspectors: dict[str, Inspector], threads: i
             inspectors.pop(rest[0], None)
             channel.send(("done", None))
             continue
-        manifest_bytes, files = rest
-        channel.send(_answer(partial(_load, manifest_bytes, files, inspectors, threads)))
+        manifest_bytes, files, choice = rest
+        channel.send(_answer(partial(_load, manifest_bytes, files, choice, inspectors, threads)))
 
 
 def _load(
-    manifest_bytes: bytes, files: dict[str, bytes], inspectors: dict[str, Inspector], threads: int
+    manifest_bytes: bytes,
+    files: dict[str, bytes],
+    choice: DeviceChoice,
+    inspectors: dict[str, Inspector],
+    threads: int,
 ) -> tuple[str, float]:
     """Make a proved inspector; what really runs it, and about how long a part takes, seconds."""
     bundle = verify_bundle(manifest_bytes, files)
     started_s = time.perf_counter()
-    inspector = ready_inspector(bundle, threads)
+    inspector = ready_inspector(bundle, threads, choice)
+    if not choice.is_cpu:  # the first run compiles, and the CPU ran beside it
+        started_s = time.perf_counter()
+        check_golden(inspector)
     took_s = time.perf_counter() - started_s
     inspectors[bundle.bundle_id] = inspector
     return inspector.device, took_s / max(len(bundle.manifest.golden), 1)
@@ -79,6 +90,8 @@ def _load(
 def _answer(work: Callable[[], object]) -> tuple[str, object]:
     try:
         return "done", work()
+    except DeviceError as error:
+        return "no device", str(error)
     except KensaError as error:
         return "refused", str(error)
     except Exception as error:  # noqa: BLE001 - the top of this process for all that is not a part

@@ -95,10 +95,10 @@ class Jobs:
             loaded.users -= 1
             self._forget_unused(loaded)
 
-    def proven(self) -> list[ModelBundle]:
+    def proven(self) -> list[Loaded]:
         """What a process must hold before it gets jobs."""
         with self._lock:
-            return [loaded.bundle for loaded in self._loaded.values() if loaded.proven]
+            return [loaded for loaded in self._loaded.values() if loaded.proven]
 
     def wanted(self) -> set[str]:
         """The bundles that a process is not to forget."""

@@ -11,11 +11,15 @@ from typing import Any
 
 from edge_app.bundle import ModelBundle
 from edge_app.child import how_it_ended, start_child
+from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import UInt8Array
-from edge_app.errors import BundleError
+from edge_app.errors import BundleError, DeviceError
 from edge_app.worker_channel import Channel
 
 LOAD_LIMIT_S = 30.0
+# A GPU's driver compiles the model first, and an Edge TPU loads its firmware. Three tries, and the CPU after them,
+# fit into the time that deploy/kensa.service leaves for a start.
+DEVICE_LOAD_LIMIT_S = 45.0
 CHILD = "edge_app.worker_child"
 _END_LIMIT_S = 2.0
 
@@ -29,16 +33,19 @@ class WorkerProcess:
 
     Attributes:
         loaded: the bundles it holds, by bundle_id.
+        choice: the device that runs them.
 
     Args:
         threads: threads of each interpreter.
+        choice: see above.
 
     Raises:
         WorkerFailed: it cannot be started.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, choice: DeviceChoice = CPU) -> None:
         self.loaded: frozenset[str] = frozenset()
+        self.choice = choice
         self._lock, self._spent = threading.Lock(), ""
         pairs: list[tuple[socket.socket, socket.socket]] = []
         try:
@@ -90,13 +97,19 @@ class WorkerProcess:
 
         Raises:
             WorkerFailed: the process crashed or hangs over it.
+            DeviceError: the device cannot be used, or not for this bundle.
             BundleError: the model cannot be loaded or a golden sample fails.
         """
-        request = ("load", bundle.manifest_bytes, dict(bundle.files))
+        request = ("load", bundle.manifest_bytes, dict(bundle.files), self.choice)
+        limit_s = LOAD_LIMIT_S if self.choice.is_cpu else DEVICE_LOAD_LIMIT_S
         with self._lock:
-            device, usual_s = self._answer(self._bundles, request, None, LOAD_LIMIT_S, meanwhile)
+            device, usual_s = self._answer(self._bundles, request, None, limit_s, meanwhile)
             self.loaded |= {bundle.bundle_id}
         return str(device), float(usual_s)
+
+    def spend(self, why: str) -> None:
+        """It is to be replaced, for a reason that it told itself."""
+        self._spent = why
 
     def forget_others(self, wanted: set[str]) -> None:
         """Forget the bundles that nobody wants any more; while one is being loaded, some other time.
@@ -148,6 +161,8 @@ class WorkerProcess:
                 self._process.wait(_END_LIMIT_S)  # its sockets close a moment before it has ended
             self._spent = self._ending() or f"the model's process cannot be reached ({error})"
             raise WorkerFailed(self._spent) from error
+        if kind == "no device":
+            raise DeviceError(str(answer))
         if kind != "done":
             raise BundleError(str(answer))
         return answer

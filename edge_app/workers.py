@@ -4,7 +4,7 @@
 
 Each keeper has one process and gives it one part at a time. A part whose process crashes or does not answer is NO
 VERDICT; the keeper kills the process, and the next one proves every loaded bundle by its golden samples before it gets
-parts.
+parts. Where they run it on another device than the CPU, `worker_device` decides what becomes of it when that fails.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass, fields
 
 from edge_app.bundle import ModelBundle
+from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
-from edge_app.errors import BundleError
+from edge_app.errors import BundleError, DeviceError
 from edge_app.inspector import GoldenResult, no_verdict
 from edge_app.limits import Limits
+from edge_app.worker_device import PoolDevice
 from edge_app.worker_jobs import Job, Jobs, Loaded
-from edge_app.worker_process import LOAD_LIMIT_S, WorkerFailed, WorkerProcess
+from edge_app.worker_process import DEVICE_LOAD_LIMIT_S, WorkerFailed, WorkerProcess
 
 _TICK_S = 0.1
 _CLOSED = "the model's processes are closed"
+_MAY_FALL_BACK = "fall_back_to_cpu = true in station.toml would let the CPU judge in its place"
 # All of a frame that goes over as it is; its picture lies in shared memory.
 _DESCRIBED = tuple(item.name for item in fields(Frame) if item.name != "image_rgb")
 
@@ -67,14 +70,18 @@ class RemoteModel:
 
     Attributes:
         bundle: the bundle.
-        device: what really runs the model.
         limits: the bundle's own.
     """
 
     def __init__(self, jobs: Jobs, loaded: Loaded) -> None:
-        self.bundle, self.device = loaded.bundle, loaded.device
+        self.bundle = loaded.bundle
         self.limits = Limits.own(loaded.bundle.manifest.thresholds)
         self._jobs, self._loaded, self._unloaded = jobs, loaded, False
+
+    @property
+    def device(self) -> str:
+        """What really runs the model."""
+        return self._loaded.device
 
     @property
     def hang_after_s(self) -> float:
@@ -141,6 +148,10 @@ class WorkerPool:
         give_up: when more restarts than these are needed, nothing is judged any more: every part is NO VERDICT.
         hang_after_s: how long a process may take for a part; None for 2 s or 20 times the usual, whichever is longer.
         on_give_up: is told why, once, on a thread of the pool; may be set later.
+        choice: the device that runs the models.
+
+    Attributes:
+        device: the same while the pool lasts: it may fall back to the CPU.
 
     Raises:
         ValueError: no process at all.
@@ -154,10 +165,11 @@ class WorkerPool:
         *,
         hang_after_s: float | None = None,
         on_give_up: Callable[[str], None] = lambda message: None,
+        choice: DeviceChoice = CPU,
     ) -> None:
         if size < 1:
             raise ValueError(f"expected one process or more, got {size}")
-        self.on_give_up = on_give_up
+        self.on_give_up, self.device = on_give_up, PoolDevice(choice)
         self._threads, self._limit = threads, give_up or Restarts()
         self._jobs = Jobs(hang_after_s)
         self._one_load, self._changed = threading.Lock(), threading.Condition()
@@ -178,23 +190,41 @@ class WorkerPool:
         Parts of other bundles are judged meanwhile. After the pool has given up, it begins anew.
 
         Raises:
+            DeviceError: the device cannot be used, or not for this bundle, and the CPU may not judge in its place.
             BundleError: a process cannot load it, a golden sample fails, or the process crashes or hangs over it.
         """
         with self._one_load:
             self.begin_anew()
             loaded = self._jobs.use(bundle)
             try:
-                if not loaded.proven:
-                    for place in range(len(self._ready)):
-                        device, usual_s = self._process_at(place, bundle.bundle_id).load(bundle)
-                        loaded.device, loaded.usual_s = device, max(loaded.usual_s, usual_s)
-                    loaded.proven = True
-            except WorkerFailed as error:
-                raise BundleError(f"{bundle.bundle_id}: {error} while it was loaded") from error
+                while not loaded.proven:
+                    self._load_everywhere(loaded)
             finally:
                 if not loaded.proven:
                     self._jobs.leave(loaded)
         return RemoteModel(self._jobs, loaded)
+
+    def _load_everywhere(self, loaded: Loaded) -> None:
+        """Have each process load a bundle; it is not proven after it where that is to be tried again."""
+        name, choice = loaded.bundle.bundle_id, self.device.choice
+        for place in range(len(self._ready)):
+            process = self._process_at(place, name)
+            try:
+                device, usual_s = process.load(loaded.bundle)
+            except WorkerFailed as error:
+                if process.choice.is_cpu:
+                    raise BundleError(f"{name}: {error} while it was loaded") from error
+                if not process.choice.fall_back:
+                    raise DeviceError(f"{choice}: {error} while {name} was loaded there; {_MAY_FALL_BACK}") from error
+                self.device.failed(process.pid, f"{error} while {name} was loaded")
+                return
+            except DeviceError as error:
+                if not self.device.cannot(str(error)):
+                    raise DeviceError(f"{error}; {_MAY_FALL_BACK}") from error
+                return
+            loaded.device, loaded.usual_s = device, max(loaded.usual_s, usual_s)
+        # The processes that have it may have been told to go meanwhile.
+        loaded.proven = self.device.choice == choice
 
     def begin_anew(self) -> None:
         """Judge again after the pool has given up; otherwise nothing."""
@@ -224,11 +254,18 @@ class WorkerPool:
 
     def _process_at(self, place: int, bundle_id: str) -> WorkerProcess:
         with self._changed:
-            self._changed.wait_for(lambda: self._ready[place] or self._closing or self._given_up, LOAD_LIMIT_S)
-            process, why = self._ready[place], _CLOSED if self._closing else self._given_up
+            self._changed.wait_for(
+                lambda: self._fit(self._ready[place]) or self._closing or self._given_up, DEVICE_LOAD_LIMIT_S
+            )
+            process, why = self._fit(self._ready[place]), _CLOSED if self._closing else self._given_up
         if process is None:
             raise BundleError(f"{bundle_id}: {why or 'no process was ready to load it'}")
         return process
+
+    def _fit(self, process: WorkerProcess | None) -> WorkerProcess | None:
+        """The process, if it can load something for the present device."""
+        fits = process is not None and process.choice == self.device.choice and not process.trouble
+        return process if fits else None
 
     def _keep(self, place: int) -> None:
         """A keeper's thread: one process after the other, which the kernel would end with this thread."""
@@ -249,17 +286,21 @@ class WorkerPool:
         """Have a process from its start to its end; why it failed, or "" when it was told to end."""
         process, failed = None, "it is not looked after"
         try:
-            process = WorkerProcess(self._threads)
-            for bundle in self._jobs.proven():
-                process.load(bundle, meanwhile=self._while_starting)
+            process = WorkerProcess(self._threads, self.device.choice)
+            for loaded in self._jobs.proven():
+                loaded.device, loaded.usual_s = process.load(loaded.bundle, meanwhile=self._while_starting)
             self._be_ready(place, process)
             failed = self._serve(process)
         except (WorkerFailed, BundleError) as error:
             failed = str(error)
+            if isinstance(error, DeviceError):
+                self.device.cannot(failed)
         finally:
             self._be_ready(place, None)
             if process is not None:
                 process.end(kill=failed != "")
+                if failed and not process.choice.is_cpu:
+                    self.device.failed(process.pid, failed)
         return failed
 
     def _while_starting(self) -> None:
@@ -272,8 +313,8 @@ class WorkerPool:
             self._changed.notify_all()
 
     def _serve(self, process: WorkerProcess) -> str:
-        """Do job after job; why the process is to be replaced, or "" when the pool closes."""
-        while not (trouble := process.trouble) and not self._closing:
+        """Do job after job; why the process is to be replaced, or "" when the pool closes or has another device."""
+        while not (trouble := process.trouble) and not self._closing and process.choice == self.device.choice:
             process.forget_others(self._jobs.wanted())
             job = self._jobs.take(_TICK_S, aside=process.loading and len(self._ready) > 1)
             if job is None:
@@ -295,8 +336,12 @@ class WorkerPool:
             started_s = time.monotonic()
             answer = process.ask(job.request, job.image_rgb, limit_s)
             failed = None
+            if isinstance(answer, Inspection) and answer.reason is Reason.DEVICE_FAILED:
+                process.spend(answer.detail)
         except (WorkerFailed, BundleError) as error:
             failed = str(error)
+            if isinstance(error, DeviceError):
+                self.device.cannot(failed)
         finally:
             if failed is not None:
                 self._jobs.failed(job, failed)

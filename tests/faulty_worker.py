@@ -14,6 +14,7 @@ from typing import Any
 
 from edge_app import worker_child
 from edge_app.bundle import ModelBundle
+from edge_app.devices import DeviceChoice
 from edge_app.domain import Frame, Inspection
 from edge_app.errors import BundleError
 from edge_app.inspector import Inspector
@@ -44,13 +45,13 @@ class FaultyInspector(Inspector):
         return super().inspect(frame, *rest)
 
 
-def faulty_ready_inspector(bundle: ModelBundle, threads: int) -> Inspector:
+def faulty_ready_inspector(bundle: ModelBundle, threads: int, choice: DeviceChoice) -> Inspector:
     bundle_id, _, fault = os.environ.get("FAULTY_LOAD", "").partition(" ")
     if bundle.bundle_id == bundle_id:
         suffer(fault)
     if Path(os.environ.get("FAULTY_GOLDEN", "/nowhere")).exists():
         raise BundleError("the golden samples fail on purpose")
-    return ready_inspector(bundle, threads)
+    return ready_inspector(bundle, threads, choice)
 
 
 ready_inspector = worker_child.ready_inspector

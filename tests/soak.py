@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from bundles import opened_store
 
 from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes, content_of
 from edge_app.cameras.synthetic import SyntheticLine
@@ -33,7 +34,6 @@ from edge_app.control import ControlError, ask
 from edge_app.domain import Frame, Verdict, utc_now
 from edge_app.inspector import Inspector
 from edge_app.records_schema import open_to_read
-from edge_app.store import ModelStore
 
 SEED = 7
 # A fault has so long to show and to be over.
@@ -145,7 +145,7 @@ class Soak:
     def _station(self) -> Iterator[None]:
         content = {**content_of(self.bundle), "sequence": self.bundle.manifest.sequence + 1}
         later = build_bundle(content, self.bundle.files)
-        self._store = ModelStore(self.folder / "models", self.bundle.manifest.product)
+        self._store = opened_store(self.folder / "models", self.bundle.manifest.product)
         for each in (self.bundle, later):
             path = self.folder / "one.bundle"
             path.write_bytes(bundle_bytes(each))

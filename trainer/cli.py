@@ -22,6 +22,7 @@ from trainer import table_cli
 from trainer.names import AUTO, DETECTOR_NAMES, LOSS_NAMES
 from trainer.progress import BarProgress, JsonProgress, Progress, tell
 from trainer.quiet import native_stderr_held
+from trainer.signatures import KEY_ARGUMENTS, add_key_arguments, command_sign, sign_file, signing_keys
 
 EXIT_OK, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 4, 130
 
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
                      help="smallest defect, in pixels of the model's picture")  # fmt: skip
     fit.add_argument("--progress", choices=("bar", "json"), default="bar",
                      help="json: one object a line on the standard output, for a program that reads it")  # fmt: skip
+    add_key_arguments(fit)
     fit.set_defaults(handler=_fit)
 
     extend = commands.add_parser("extend", help="a bundle with a patch head learns good parts, without TensorFlow")
@@ -90,7 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     extend.add_argument("--out", type=Path, required=True, metavar="NEW.bundle")
     extend.add_argument("--false-reject-rate", type=float, metavar="RATE", help="default: the bundle's")
     extend.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
+    add_key_arguments(extend)
     extend.set_defaults(handler=_extend)
+
+    sign = commands.add_parser("sign", help="sign a bundle; stations take those whose key they trust")
+    sign.add_argument("bundle", type=Path, help="the file; it is signed in place")
+    add_key_arguments(sign, required=True)
+    sign.add_argument("--add", action="store_true", help="keep the signatures that it has, while keys are exchanged")
+    sign.set_defaults(handler=command_sign)
 
     evaluate = commands.add_parser("evaluate", help="AUROC, AUPRO and shares of right verdicts on labelled parts")
     evaluate.add_argument("bundle", type=Path)
@@ -137,17 +146,19 @@ def _fit(arguments: argparse.Namespace) -> int:
         from trainer.fit import Options, fit
 
     as_json = arguments.progress == "json"
-    not_options = {"command", "handler", "report", "progress"}
+    not_options = {"command", "handler", "report", "progress", *KEY_ARGUMENTS}
     given = {key: value for key, value in vars(arguments).items() if key not in not_options}
     options = Options(**{**given, "settings": _pairs(given["settings"])})
     reporter: Progress = JsonProgress() if as_json else BarProgress()
     with reporter as progress:
+        keys = signing_keys(arguments, progress.say)
         try:
             fitted = fit(options, progress.plan, progress.epoch, progress.say)
         except KeyboardInterrupt:
             work = options.out.with_name(options.out.name + ".work")
             progress.say(f"stopped; what was learnt so far is in {work}; the same command goes on")
             return EXIT_INTERRUPTED
+    sign_file(options.out, keys)
     manifest = fitted.bundle.manifest.model_dump(mode="json")
     report = None
     if arguments.report is not None:
@@ -167,12 +178,14 @@ def _extend(arguments: argparse.Namespace) -> int:
     from trainer.data import open_data_set
     from trainer.extend import extend
 
+    keys = signing_keys(arguments, lambda line: print(line, file=sys.stderr))
     n_good = len(open_data_set(arguments.data).train_good)
     with tqdm(total=n_good, unit="part", dynamic_ncols=True, file=sys.stderr) as bar:
         bundle = extend(
             arguments.bundle, arguments.data, arguments.out, arguments.false_reject_rate, arguments.skip_bad,
             bar.update, lambda line: bar.write(line, file=sys.stderr),
         )  # fmt: skip
+    sign_file(arguments.out, keys)
     _print_bundle(bundle.manifest.model_dump(mode="json"), arguments.out)
     return EXIT_OK
 

@@ -15,12 +15,13 @@ import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 from tensorflow.lite.python.convert import ConverterError
 
+from edge_app.backends import load_graph
 from edge_app.bundle import ModelBundle, build_bundle
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import DataError
 from edge_app.heatmap import encode_png
 from edge_app.manifest import HEAD, MODEL, PATCH_HEAD, Precision
-from edge_app.runtime import describe_model, load_graph, sort_outputs
+from edge_app.runtime import describe_model, sort_outputs
 from trainer.detector import Network
 from trainer.normal import STATISTICS, Normal, encode_statistics
 from trainer.quiet import native_stderr_held

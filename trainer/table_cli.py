@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from trainer.quiet import native_stderr_held
+from trainer.signatures import KEY_ARGUMENTS, add_key_arguments, sign_file, signing_keys
 
 _OK, _INTERRUPTED = 0, 130
 DETECTOR_CHOICES = ("table_ae", "dense_ae")
@@ -35,6 +36,7 @@ def add_commands(commands: Any) -> None:
     fit.add_argument("--product", help="default: the file's name")
     fit.add_argument("--test-share", type=float, default=0.2, metavar="SHARE", help="of the normal rows, held out")
     fit.add_argument("--report", type=Path, metavar="DIR", help="write report.html here")
+    add_key_arguments(fit)
     fit.set_defaults(handler=_fit_table)
 
     evaluate = commands.add_parser(
@@ -50,7 +52,9 @@ def _fit_table(arguments: argparse.Namespace) -> int:
     # What can be refused at once is refused before TensorFlow takes its seconds to load.
     from trainer.table_data import Options, survey
 
-    given = {key: value for key, value in vars(arguments).items() if key not in {"command", "handler", "report"}}
+    keys = signing_keys(arguments, lambda line: print(line, file=sys.stderr))
+    not_options = {"command", "handler", "report", *KEY_ARGUMENTS}
+    given = {key: value for key, value in vars(arguments).items() if key not in not_options}
     given["ignore"] = tuple(name.strip() for name in arguments.ignore.split(",") if name.strip())
     if given["delimiter"] == "\\t":
         given["delimiter"] = "\t"
@@ -72,6 +76,7 @@ def _fit_table(arguments: argparse.Namespace) -> int:
             work = options.out.with_name(options.out.name + ".work")
             bar.write(f"stopped; finished models are in {work}; the same command goes on", file=sys.stderr)
             return _INTERRUPTED
+    sign_file(options.out, keys)
     if arguments.report is not None:
         from trainer.table_report import write_report
 

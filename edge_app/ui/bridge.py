@@ -312,9 +312,15 @@ class StationBridge(Threads):
             self.tr("The line stops after the part in hand.") if self.is_stopping else "",
             self.tr("The station is set up anew.") if self.is_rebuilding else "",
             self.tr("The settings are being changed on the Recipe page.") if self.editing else "",
+            self._fell_back(status.fell_back_from),
         ]
         notice = "; ".join(text for text in (status.notice, *notices) if text)
         self.status_changed.emit(replace(status, notice=notice))
+
+    def _fell_back(self, device: str) -> str:
+        if not device:
+            return ""
+        return self.tr("{device} cannot be used: the CPU judges in its place.").format(device=device.upper())
 
     def scores(self, camera: str = "") -> list[Scored]:
         """Of the last few hundred parts of a camera, the oldest first; none is left out, as of the pictures."""

@@ -120,6 +120,7 @@ def fact_name(name: str) -> str:
         "golden": translate("ModelsPage", "Golden samples, passed"),
         "created": translate("ModelsPage", "Made"),
         "sequence": translate("ModelsPage", "Sequence"),
+        "signed": translate("ModelsPage", "Signed by"),
         "size": translate("ModelsPage", "Size"),
         "dataset": translate("ModelsPage", "Data set (SHA-256)"),
         "revision": translate("ModelsPage", "Trainer's revision"),

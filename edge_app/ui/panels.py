@@ -21,6 +21,10 @@ _BAR_TONES = {
 }
 
 
+# The last facts of the bar, which give way.
+_SPEEDS = 2
+
+
 class AndonBar(QWidget):
     """What the line does, since when, and what to do about it."""
 
@@ -237,7 +241,10 @@ def _texts(counters: Counters) -> dict[str, str]:
 
 
 class FactsBar(QWidget):
-    """What judges, always in sight: product, bundle, threshold, device; and how fast. All in one size that fits."""
+    """What judges, always in sight: product, bundle, who signed it, threshold, device. All in one size that fits.
+
+    How fast it is comes last, and is left out where there is no room for it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,13 +258,14 @@ class FactsBar(QWidget):
         facts = [
             (self.tr("Product"), status.product),
             (self.tr("Bundle"), status.bundle_id),
+            (self.tr("Signed"), words.signer(status.signer)),
             (self.tr("Threshold"), words.figure(status.threshold)),
-            (self.tr("Device"), status.device.upper()),
-            (self.tr("Median"), median),
-            (self.tr("99 %"), p99),
+            # What stands in brackets, such as the GPU's name, is for the record.
+            (self.tr("Device"), status.device.partition(" (")[0].upper()),
         ]
         if status.dropped:
             facts.append((self.tr("Dropped"), words.count(status.dropped)))
+        facts += [(self.tr("Median"), median), (self.tr("99 %"), p99)]
         if facts != self.facts:
             self.facts = facts
             self.update()
@@ -273,9 +281,17 @@ class FactsBar(QWidget):
         sizes = range(self._metrics.small, SMALLEST_PX, -1)
         return next((size for size in sizes if self._widths(size)[-1] <= room), SMALLEST_PX)
 
+    def shown(self) -> list[tuple[str, str]]:
+        """The facts that have room."""
+        room = self.width() - 2 * self._metrics.pad
+        left_out = 0
+        while left_out < _SPEEDS and self._widths(self.font_px())[-1 - 2 * left_out] > room:
+            left_out += 1
+        return self.facts[: len(self.facts) - left_out]
+
     def clipped(self) -> bool:
         """Whether the facts do not fit even in their smallest size."""
-        return self._widths(self.font_px())[-1] > self.width() - 2 * self._metrics.pad
+        return self._widths(self.font_px())[2 * len(self.shown())] > self.width() - 2 * self._metrics.pad
 
     def _widths(self, size_px: int) -> list[int]:
         # Left edges of label, value, label, ..., and at last the whole width.
@@ -290,7 +306,7 @@ class FactsBar(QWidget):
         size_px = self.font_px()
         with QPainter(self) as painter:
             painter.setFont(theme.font(size_px))
-            texts = [text for fact in self.facts for text in fact]
+            texts = [text for fact in self.shown() for text in fact]
             for index, (left, text) in enumerate(zip(self._widths(size_px), texts, strict=False)):
                 painter.setPen(QColor(theme.INK if index % 2 else theme.TEXT_ON_PAGE.ink))
                 rect = self.rect().adjusted(self._metrics.pad + left, 0, 0, 0)

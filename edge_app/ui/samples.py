@@ -18,6 +18,7 @@ from edge_app.run import StationBuilder
 from edge_app.states import PartResult
 from edge_app.store import ModelStore
 from edge_app.tally import Tally
+from edge_app.trust import ANYONE
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.languages import Languages
 from edge_app.ui.theme import Themes
@@ -86,12 +87,12 @@ def _arguments(folder: Path, bundle: Path, parts: int) -> argparse.Namespace:
     """A station of this bundle in a model store, with a recipe kept for it and one for another product."""
     content = read_bundle(bundle)
     product = content.manifest.product
-    store = ModelStore(folder / "models", product)
+    store = ModelStore(folder / "models", product, ANYONE)
     store.activate(store.stage(bundle).bundle_id)
     config = folder / "station.toml"
     config.write_text(
         f'product = "{product}"\nmodels_dir = "models"\nsource = "{_SOURCE}"\nrecords_dir = "records"\n'
-        "keep_good_share = 1.0\nworkers = 1\n"
+        "keep_good_share = 1.0\nworkers = 1\n[models]\nallow_development_keys = true\nallow_unsigned = true\n"
     )
     # A second product with the same model, as two variants of a part may have.
     other = f"{product}-b"

@@ -11,6 +11,7 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from edge_app.domain import Area
+from edge_app.errors import ConfigError
 from edge_app.shadow import Comparison, Shadow
 from edge_app.slot import ModelSlot
 from edge_app.stations import Stations
@@ -137,8 +138,16 @@ class TeachWork(QObject):
         if not self.is_busy:
             self._begin()
             self._begun_s, self.comparison, self.outcome = time.monotonic(), None, None
-            self._fit = Fit(self.folder, self.product, rate, self._hand_on_fit, self.further)
+            self._fit = Fit(self.folder, self.product, rate, self._hand_on_fit, (*self.further, *self._signing()))
             self.changed.emit()
+
+    def _signing(self) -> tuple[str, ...]:
+        recipes = self.bridge.recipes
+        try:
+            key = None if recipes is None else recipes.read().models.signing_key
+        except ConfigError:  # the station runs with what it read before; the trainer takes its development key
+            return ()
+        return () if key is None else ("--key", str(key))
 
     def stop_teaching(self) -> None:
         """Stop it; the same fit goes on later."""

@@ -9,6 +9,7 @@ import math
 from PyQt5.QtCore import QCoreApplication, QDate, QLocale
 
 from edge_app.domain import Inspection, Reason, Verdict, utc_now
+from edge_app.signing import Origin, Signer
 from edge_app.station import PartResult, State, StationStatus
 
 # A picture that cannot be judged means that somebody has to look at the camera; the others are the machine's own.
@@ -81,9 +82,11 @@ def reason_text(reason: Reason) -> str:
         Reason.POSE_UNSURE: translate("Words", "unsure how the part lies"),
         Reason.NOT_FINITE: translate("Words", "score is not a number"),
         Reason.MODEL_FAILED: translate("Words", "model failed"),
+        Reason.DEVICE_FAILED: translate("Words", "device failed"),
         Reason.NO_SERIAL: translate("Words", "part without a number"),
         Reason.UNCERTAIN: translate("Words", "score between the two limits"),
         Reason.NO_LIMITS: translate("Words", "limits cannot be read"),
+        Reason.NOT_TRUSTED: translate("Words", "model not trusted any more"),
         Reason.OVERFLOW: translate("Words", "parts came faster than they could be inspected"),
         Reason.CAMERA_LOST: translate("Words", "camera lost"),
         Reason.NOT_RECORDED: translate("Words", "result could not be recorded"),
@@ -183,3 +186,13 @@ def heatmap_button(on: bool) -> str:
     state = translate("Words", "on") if on else translate("Words", "off")
     name = translate("Words", "Heatmap")
     return f"{name}\n{state}"
+
+
+def signer(found: Signer) -> str:
+    """Who signed a bundle, in the few words that are always in sight."""
+    translate = QCoreApplication.translate
+    if found.origin is Origin.TRUSTED:
+        return f"{found.name} {found.keyid[:4]}"
+    if found.origin is Origin.DEVELOPMENT:
+        return translate("Words", "development key")
+    return translate("Words", "UNSIGNED")

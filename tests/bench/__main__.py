@@ -13,8 +13,8 @@ from tests.bench.cells import machine
 OUT = Path("build/bench")
 # Quick ones first: each module has run(out: Path) -> dict with "markdown" and its figures.
 BENCHES = (
-    "speed", "workers", "latency", "touches", "screen_cost", "demo_line", "health", "presence", "tables", "digits",
-    "soak", "few", "contaminated", "disturbed", "calibration", "flagship", "classic",
+    "speed", "workers", "latency", "swaps", "touches", "screen_cost", "demo_line", "health", "presence", "tables",
+    "digits", "soak", "few", "contaminated", "disturbed", "calibration", "flagship", "classic",
 )  # fmt: skip
 
 

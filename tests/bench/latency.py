@@ -19,16 +19,26 @@ LEAST_RATIO = 0.6
 STEP, MOST_TRIES = 0.95, 16
 
 
-def run(_out: Path) -> dict[str, Any]:
-    """Each load in a program of its own; a table and the ratio."""
-    bare_ms = step_times(read_bundle(BUNDLE), 200)["bare invoke"]["median_ms"]
-    waiting = measured(0.0)["rate"]
+def highest_rate(*, screen: bool = True) -> tuple[float, float]:
+    """Parts a second: where they wait for the station, and the highest that holds.
+
+    Raises:
+        SystemExit: none does.
+    """
+    waiting = measured(0.0, screen=screen)["rate"]
     rates = [waiting * STEP**number for number in range(MOST_TRIES)]
-    rate = next((one for one in rates if measured(1 / one)["no_verdict"] == 0), None)
+    rate = next((one for one in rates if measured(1 / one, screen=screen)["no_verdict"] == 0), None)
     if rate is None:
         raise SystemExit(
             f"no rate from {rates[-1]:.0f} a second upwards holds; let this machine do nothing else meanwhile"
         )
+    return waiting, rate
+
+
+def run(_out: Path) -> dict[str, Any]:
+    """Each load in a program of its own; a table and the ratio."""
+    bare_ms = step_times(read_bundle(BUNDLE), 200)["bare invoke"]["median_ms"]
+    waiting, rate = highest_rate()
     rows, found = [], []
     for share in SHARES:
         one = measured(1 / (share * rate))

@@ -41,13 +41,13 @@ class CannedLine:
 
     name = "canned:"
 
-    def __init__(self, pictures: list[UInt8Array], interval_s: float) -> None:
+    def __init__(self, pictures: list[UInt8Array], interval_s: float, parts: int = PARTS) -> None:
         self.live, self.settings = interval_s > 0, dict[str, str]()
-        self._pictures, self._interval_s, self._next = pictures, interval_s, 0
+        self._pictures, self._interval_s, self._next, self._parts = pictures, interval_s, 0, parts
         self._begun_s = time.monotonic()
 
     def read(self, timeout_s: float) -> Frame | None:
-        if self._next >= PARTS:
+        if self._next >= self._parts:
             raise EndOfSourceError
         due_s = self._begun_s + self._next * self._interval_s
         if (wait_s := due_s - time.monotonic()) > 0:
@@ -59,7 +59,7 @@ class CannedLine:
         return Frame(picture, number, time.monotonic(), utc_now(), f"part {number:05d}")
 
     def close(self) -> None:
-        self._next = PARTS
+        self._next = self._parts
 
 
 def measured(interval_s: float, *, screen: bool = True) -> Mapping[str, float]:
@@ -77,7 +77,8 @@ def measured(interval_s: float, *, screen: bool = True) -> Mapping[str, float]:
     return found
 
 
-def _parts() -> list[UInt8Array]:
+def parts() -> list[UInt8Array]:
+    """What comes, again and again: one NG part among so many good ones."""
     if BUNDLE == SHIPPED:
         good = SyntheticLine(seed=5, defect_share=0)
         bad = SyntheticLine(seed=5, defect_share=1, defect="missing_feature")
@@ -93,7 +94,7 @@ def _parts() -> list[UInt8Array]:
 def main(argv: list[str]) -> int:
     """One load."""
     interval_s, headless = float(argv[0]), "headless" in argv[1:]
-    pictures = _parts()
+    pictures = parts()
     results: list[tuple[float, float, Inspection]] = []
     cpu_s: list[float] = []
     with tempfile.TemporaryDirectory() as folder:

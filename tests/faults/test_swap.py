@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from bundles import remade, successor, written, wrong_score
+from bundles import opened_store, remade, successor, written, wrong_score
 from mutant_farm import mutated, unpacked
 
 from edge_app.bundle import ModelBundle, bundle_bytes, read_bundle
@@ -50,7 +50,7 @@ class Scene:
     new_file: Path
 
     def store(self, models: Path | None = None) -> ModelStore:
-        return ModelStore(models or self.models, self.old.manifest.product)
+        return opened_store(models or self.models, self.old.manifest.product)
 
     def place(self) -> list[str]:
         return ["--models", str(self.models), "--product", self.old.manifest.product]
@@ -330,7 +330,7 @@ def test_6_flipped_byte_of_an_installed_bundle_is_refused(scene: Scene) -> None:
 
 def test_8_older_bundle_needs_the_override_and_leaves_its_trace(scene: Scene) -> None:
     older = [scene.oldest.bundle_id, *scene.place()]
-    assert_refused(swap_model(["activate", *older]), "is older than the active .* --allow-downgrade")
+    assert_refused(swap_model(["activate", *older]), "is older than one that was active .* --allow-downgrade")
     assert scene.is_untouched()
     done = swap_model(["activate", "--allow-downgrade", *older])
     assert done.returncode == 0, done.stderr

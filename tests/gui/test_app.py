@@ -125,7 +125,10 @@ def test_language_and_theme_come_back_at_the_next_start(tmp_path, translations):
     if not (FOLDER / "kensa_ja.qm").is_file():
         pytest.skip("the translations are not compiled; make does it")
     config = tmp_path / "station.toml"
-    config.write_text(f'source = "synthetic:?interval_ms=100"\nbundle = "{DEMO_BUNDLE}"\ntheme = "dark"\n')
+    config.write_text(
+        f'source = "synthetic:?interval_ms=100"\nbundle = "{DEMO_BUNDLE}"\ntheme = "dark"\n'
+        "models.allow_development_keys = true\n"
+    )
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     told = []
     for _ in range(2):

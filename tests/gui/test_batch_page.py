@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import successor, written
+from bundles import opened_store, successor, written
 from fingers import check_targets, choose, touch
 from looking import PANELS, clipped
 from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
@@ -24,7 +24,6 @@ from edge_app.results import read_rows
 from edge_app.scan_results import Scanned, place_of
 from edge_app.scan_run import Phase
 from edge_app.slot import StoreSlot
-from edge_app.store import ModelStore
 from edge_app.ui.cells import CellView
 from edge_app.ui.folder_sheet import FolderSheet
 from edge_app.ui.scan_view import ScannedSheet, time_left
@@ -434,7 +433,7 @@ def test_targets_are_large_and_apart(qtbot, make_screen, records, home, panel):
 
 
 def test_another_bundle_begins_a_scan_of_its_own(qtbot, make_screen, records, home, folder, bundle, tmp_path):
-    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    store = opened_store(tmp_path / "models", bundle.manifest.product)
     second = successor(bundle)
     for name, one in (("first", bundle), ("second", second)):
         store.stage(written(one, tmp_path / f"{name}.bundle"), prove=lambda _folder: None)

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from bundles import remade, successor, written, wrong_score
+from bundles import opened_store, remade, successor, written, wrong_score
 from fingers import choose, touch
 from looking import PANELS, clipped
 from PyQt5.QtCore import Qt
@@ -32,7 +32,7 @@ def second(bundle):
 @pytest.fixture
 def store(tmp_path, bundle, second) -> ModelStore:
     """Both installed, the first active."""
-    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    store = opened_store(tmp_path / "models", bundle.manifest.product)
     for name, one in (("first", bundle), ("second", second)):
         store.stage(written(one, tmp_path / f"{name}.bundle"), prove=untested)
     store.activate(bundle.bundle_id)
@@ -212,7 +212,7 @@ def test_what_speaks_against_a_bundle_is_marked(qtbot, make_screen, bundle):
 
     page = opened(qtbot, make_screen(slot=FixedSlot(doubtful)))
     marked = [page.table.rows[index][0] for index in page.table.doubted]
-    assert marked == ["Good parts seen"]
+    assert marked == ["Good parts seen", "Signed by"], "the development key is a doubt, too"
     assert facts(page)["Good parts seen"] == f"40 / {manifest.thresholds.enough_good_parts}"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bundles import remade, written, wrong_score
+from bundles import opened_store, remade, written, wrong_score
 from looking import PANELS, clipped
 from PyQt5.QtCore import QEvent, QPoint, QPointF, QSize, Qt
 from PyQt5.QtGui import QMouseEvent
@@ -89,6 +89,7 @@ def make_plant(qtbot, tmp_path, demo_bundle_path) -> Iterator[Callable[..., Plan
             (tmp_path / "parts").mkdir()
             values = {"bundle": f'"{demo_bundle_path}"', "source": f'"watch:{tmp_path / "parts"}"', "workers": "1"}
             values |= {"records_dir": '"records"', "control": '"control.sock"'} | top
+            values |= {"models.allow_development_keys": "true", "models.allow_unsigned": "true"}
             lines = [f"{key} = {value}  # {key} as it was set up" for key, value in values.items() if value]
             (tmp_path / "station.toml").write_text("\n".join(lines) + f"\n\n{extra}")
             arguments = argparse.Namespace(
@@ -425,10 +426,9 @@ def test_the_challenge_runs_while_the_line_does_and_its_time_is_in_sight(qtbot, 
 
 
 def test_products_of_the_store_can_be_chosen(qtbot, make_plant, tmp_path, bundle):
-    from edge_app.store import ModelStore
 
     path = written(bundle, tmp_path / "one.bundle")
-    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    store = opened_store(tmp_path / "models", bundle.manifest.product)
     store.stage(path, prove=lambda folder: None)
     store.activate(bundle.bundle_id)
     plant = make_plant(models_dir='"models"')

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bundles import successor, written
+from bundles import opened_store, successor, written
 from fingers import check_targets, touch
 from looking import PANELS, clipped
 from PyQt5.QtCore import QPoint, QSize, Qt
@@ -48,7 +48,7 @@ def state(tmp_path: Path, monkeypatch) -> Path:
 
 @pytest.fixture
 def store(bundle: ModelBundle, tmp_path: Path) -> ModelStore:
-    made = ModelStore(tmp_path / "models", bundle.manifest.product)
+    made = opened_store(tmp_path / "models", bundle.manifest.product)
     # The bundle that the project ships needs no self-test here.
     made.activate(made.stage(written(bundle, tmp_path / "first.bundle"), prove=lambda folder: None).bundle_id)
     return made

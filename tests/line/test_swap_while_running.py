@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from bundles import successor, written, wrong_score
+from bundles import opened_store, successor, written, wrong_score
 
 from deploy.swap_model import main as swap_model
 from edge_app.bundle import ModelBundle, read_bundle
@@ -40,7 +40,7 @@ def bundles(demo_bundle_path: Path) -> tuple[ModelBundle, ModelBundle, ModelBund
 @pytest.fixture
 def store(tmp_path: Path, bundles: tuple[ModelBundle, ...]) -> ModelStore:
     """All three installed, the first active."""
-    store = ModelStore(tmp_path / "models", bundles[0].manifest.product)
+    store = opened_store(tmp_path / "models", bundles[0].manifest.product)
     for bundle in bundles:
         store.stage(written(bundle, tmp_path / "one.bundle"), prove=untested)
     store.activate(bundles[0].bundle_id)

@@ -43,7 +43,8 @@ class Running:
 def running(folder: Path, bundle: Path, toml: str) -> Iterator[Running]:
     config = folder / "station.toml"
     config.write_text(
-        f'bundle = "{bundle}"\nrecords_dir = "records"\ncontrol = "control.sock"\nheadless = true\nworkers = 1\n{toml}'
+        f'bundle = "{bundle}"\nrecords_dir = "records"\ncontrol = "control.sock"\nheadless = true\nworkers = 1\n'
+        f"models.allow_development_keys = true\n{toml}"
     )
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
@@ -131,7 +132,10 @@ def test_each_part_of_a_conveyor_is_judged_once(demo_bundle_path: Path, tmp_path
     mode = "part_present"
     """.replace("file:reject.jsonl", f"file:{tmp_path / 'reject.jsonl'}")
     config = tmp_path / "station.toml"
-    config.write_text(f'bundle = "{demo_bundle_path}"\nrecords_dir = "records"\nheadless = true\nworkers = 1\n{toml}')
+    config.write_text(
+        f'bundle = "{demo_bundle_path}"\nrecords_dir = "records"\nheadless = true\nworkers = 1\n'
+        f"models.allow_development_keys = true\n{toml}"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "edge_app.cli", "run", "--config", str(config), "--control", str(tmp_path / "c.sock")],
         capture_output=True, text=True, timeout=90,

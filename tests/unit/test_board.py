@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge_app.board import Board, read_board, read_disk
+from edge_app.board import Board, read_board, read_disk, read_power_w
 
 
 def zone(root: Path, number: int, milli_c: str) -> None:
@@ -74,3 +74,18 @@ def test_the_disk_is_that_of_the_folder_or_of_what_is_there_of_it(tmp_path: Path
         assert read_disk(memory).total_mib == shutil.disk_usage(memory).total / 2**20
     (tmp_path / "file").write_text("")
     assert read_disk(tmp_path / "file" / "below").free_mib is None
+
+
+def test_power_is_the_largest_reading_in_watts_or_not_told(tmp_path: Path) -> None:
+    assert read_power_w(tmp_path) is None
+    rails, chip = tmp_path / "hwmon0", tmp_path / "hwmon1"
+    rails.mkdir()
+    (rails / "in1_input").write_text("5000\n")
+    (rails / "curr1_input").write_text("1500\n")
+    (rails / "curr2_input").write_text("900\n")  # without its voltage
+    assert read_power_w(tmp_path) == pytest.approx(7.5)
+    chip.mkdir()
+    (chip / "power1_input").write_text("12250000\n")
+    assert read_power_w(tmp_path) == pytest.approx(12.25)
+    (chip / "power1_input").write_text("nonsense\n")
+    assert read_power_w(tmp_path) == pytest.approx(7.5)

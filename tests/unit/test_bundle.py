@@ -1,7 +1,5 @@
 import io
 import json
-import stat
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import content_of, remade, written
+from bundles import content_of, remade
 
 from edge_app.bundle import (
     MANIFEST,
@@ -26,7 +24,8 @@ from edge_app.errors import BundleError
 
 @pytest.fixture(scope="module")
 def bundle(demo_bundle_path: Path) -> ModelBundle:
-    return read_bundle(demo_bundle_path)
+    """Not signed, so that what is tested is not the signature."""
+    return remade(read_bundle(demo_bundle_path))
 
 
 def _reidentified(bundle: ModelBundle, change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -45,7 +44,9 @@ def _zip_with(bundle: ModelBundle, path: Path, add: Callable[[zipfile.ZipFile], 
 
 
 def test_it_comes_back_as_it_was_written(bundle: ModelBundle, tmp_path: Path) -> None:
-    again = read_bundle(written(bundle, tmp_path / "a.bundle"))
+    path = tmp_path / "a.bundle"
+    path.write_bytes(bundle_bytes(bundle))
+    again = read_bundle(path)
     assert again.manifest == bundle.manifest
     assert again.files == bundle.files
     assert bundle_bytes(again) == bundle_bytes(bundle)
@@ -78,18 +79,10 @@ def test_a_flipped_byte_is_refused_wherever_it_is(bundle: ModelBundle, tmp_path:
     whole = bundle_bytes(bundle)
     path = tmp_path / "flipped.bundle"
     every = max(1, len(whole) // 400)
-    # A zip's own book-keeping holds bytes that carry nothing (dates, versions): reading the very same bundle is right.
-    harmless = 0
     for place in range(0, len(whole), every):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
-        try:
-            found = read_bundle(path)
-        except BundleError:
-            continue
-        assert found.manifest_bytes == bundle.manifest_bytes, place
-        assert found.files == bundle.files, place
-        harmless += 1
-    assert harmless < 400 * 0.25
+        with pytest.raises(BundleError):
+            read_bundle(path)
 
 
 def test_a_flipped_byte_of_any_file_is_refused(bundle: ModelBundle) -> None:
@@ -118,60 +111,6 @@ def test_an_entry_outside_is_refused(bundle: ModelBundle, tmp_path: Path, name: 
     content["bundle_id"] = identify(content)
     with pytest.raises(BundleError, match="not a plain file name"):
         verify_bundle(canonical_manifest(content), {**bundle.files, name: b"x"})
-
-
-def test_a_duplicate_entry_is_refused(bundle: ModelBundle, tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="Duplicate name"):
-        path = _zip_with(bundle, tmp_path / "b", lambda archive: archive.writestr("model.tflite", b"other"))
-    with pytest.raises(BundleError, match="twice"):
-        read_bundle(path)
-
-
-def test_a_symlink_entry_is_refused(bundle: ModelBundle, tmp_path: Path) -> None:
-    link = zipfile.ZipInfo("link")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    path = _zip_with(bundle, tmp_path / "b", lambda archive: archive.writestr(link, "/etc/passwd"))
-    with pytest.raises(BundleError, match="not a plain file"):
-        read_bundle(path)
-
-
-def test_a_compressed_entry_is_refused_before_it_is_unpacked(bundle: ModelBundle, tmp_path: Path) -> None:
-    bomb = bytes(64 * 2**20)
-    path = _zip_with(
-        bundle, tmp_path / "b", lambda archive: archive.writestr("bomb", bomb, compress_type=zipfile.ZIP_DEFLATED)
-    )
-    assert path.stat().st_size < 2**20 + len(bundle_bytes(bundle))
-    with pytest.raises(BundleError, match="compressed"):
-        read_bundle(path)
-
-
-def test_overlapping_entries_are_refused(bundle: ModelBundle, tmp_path: Path) -> None:
-    whole = bytearray(bundle_bytes(bundle))
-    # Let the last entry of the directory start where the one before it starts.
-    directory = [place for place in range(len(whole)) if whole[place : place + 4] == b"PK\x01\x02"]
-    before, last = directory[-2:]
-    whole[last + 42 : last + 46] = whole[before + 42 : before + 46]
-    (tmp_path / "b").write_bytes(whole)
-    with pytest.raises(BundleError):
-        read_bundle(tmp_path / "b")
-
-
-def test_a_size_that_reaches_beyond_the_file_is_refused(bundle: ModelBundle, tmp_path: Path) -> None:
-    whole = bytearray(bundle_bytes(bundle))
-    entry = whole.rindex(b"PK\x01\x02")
-    whole[entry + 20 : entry + 28] = struct.pack("<II", 2**31, 2**31)
-    (tmp_path / "b").write_bytes(whole)
-    with pytest.raises(BundleError):
-        read_bundle(tmp_path / "b")
-
-
-def test_too_many_entries_are_refused(bundle: ModelBundle, tmp_path: Path) -> None:
-    def add(archive: zipfile.ZipFile) -> None:
-        for number in range(300):
-            archive.writestr(zipfile.ZipInfo(f"f{number}"), b"")
-
-    with pytest.raises(BundleError, match="more than 256"):
-        read_bundle(_zip_with(bundle, tmp_path / "b", add))
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip at all" * 100])

@@ -10,14 +10,16 @@ from edge_app.cameras import CameraSettings
 from edge_app.config import (
     BarcodeConfig,
     CameraConfig,
+    ModelsConfig,
     RetentionConfig,
     StationConfig,
     parse_config,
     read_config,
-    state_folder,
 )
+from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import Box
 from edge_app.errors import ConfigError
+from edge_app.state_folder import state_folder
 from edge_app.triggers import TriggerOptions
 
 PATH = Path("/etc/kensa/station.toml")
@@ -37,7 +39,7 @@ def test_the_example_is_valid_and_names_every_key() -> None:
     config = read_config(EXAMPLE)
     assert config.source == "camera:0"
     text = EXAMPLE.read_text()
-    models = (StationConfig, CameraConfig, CameraSettings, TriggerOptions, BarcodeConfig, RetentionConfig)
+    models = (StationConfig, CameraConfig, CameraSettings, TriggerOptions, BarcodeConfig, RetentionConfig, ModelsConfig)
     named = [f"{key} = " in text or f"[{key}]" in text for model in models for key in model.model_fields]
     assert all(named)
     # What is commented out is valid as well; one bundle or a store, one camera or several.
@@ -164,3 +166,36 @@ def test_the_shifts_of_a_plant_are_times_of_its_clock() -> None:
     config = parse_config(b'shifts = ["07:30", 19:30:00]', PATH)
     assert config.shifts == (time(7, 30), time(19, 30))
     assert config.model_dump(mode="json")["shifts"] == ["07:30", "19:30"]
+
+
+def test_the_device_and_what_belongs_to_it() -> None:
+    assert parse_config(b"", PATH).device_choice == CPU
+    text = """
+device = "coral"
+coral_device = "usb:1"
+delegate_library = "lib/edgetpu.so"
+delegate_options = { Performance = "Max", "Usb.AlwaysDfu" = false, queue = 3 }
+fall_back_to_cpu = true
+"""
+    assert parse_config(text.encode(), PATH).device_choice == DeviceChoice(
+        "coral",
+        library="/etc/kensa/lib/edgetpu.so",
+        options=(("Performance", "Max"), ("Usb.AlwaysDfu", "false"), ("queue", "3")),
+        coral="usb:1",
+        fall_back=True,
+    )
+    # A name alone is for the system's loader.
+    named = parse_config(b'device = "delegate"\ndelegate_library = "libvx_delegate.so"', PATH).device_choice
+    assert (named.library, str(named), named.fall_back) == ("libvx_delegate.so", "delegate:vx_delegate", False)
+    assert parse_config(b'device = "gpu"\ngpu_precision = "float16"', PATH).device_choice.gpu_precision == "float16"
+
+
+def test_a_device_that_cannot_be_meant_is_refused_with_what_to_write() -> None:
+    assert 'device: \'tpu\' cannot be used; write device = "cpu", "gpu", "coral" or' in refused('device = "tpu"')
+    assert "did you mean 'device'?" in refused('devise = "gpu"')
+    assert "did you mean 'fall_back_to_cpu'?" in refused("fall_back_to_gpu = true")
+    assert 'device = "delegate" needs delegate_library' in refused('device = "delegate"')
+    assert "coral_device: 'third' cannot be used; write coral_device = \"usb:0\"" in refused('coral_device = "third"')
+    assert "delegate_library: '' cannot be used" in refused('delegate_library = ""')
+    assert "delegate_options.a: [1] cannot be used; write a table of texts" in refused("delegate_options = { a = [1] }")
+    assert "fall_back_to_cpu: 1 cannot be used; write fall_back_to_cpu = true" in refused("fall_back_to_cpu = 1")

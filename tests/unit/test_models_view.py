@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-from bundles import remade, successor, written
+from bundles import opened_store, remade, successor, written
 
 from edge_app.bundle import ModelBundle, content_of, read_bundle
 from edge_app.models_view import FACTS, ModelsView, card_of, differences
 from edge_app.slot import FixedSlot, StoreSlot
-from edge_app.store import ModelStore
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def test_a_card_tells_every_fact(first: ModelBundle) -> None:
     card = card_of(first)
     assert tuple(card.facts) == FACTS
     assert all(card.facts.values())
-    assert (card.doubts, card.trouble, card.sequence) == (frozenset(), "", first.manifest.sequence)
+    assert (card.doubts, card.trouble, card.sequence) == ({"signed"}, "", first.manifest.sequence)
     assert card.facts["false_rejects"] == "1 % (\u2264 1.9 %)"
     assert card.facts["parity"] == "0 / 600"
 
@@ -41,10 +40,10 @@ def test_what_was_not_measured_is_a_dash(first: ModelBundle) -> None:
 
 def test_doubts(first: ModelBundle) -> None:
     few = card_of(changed(first, "thresholds", n_good=40, sufficient=False))
-    assert few.doubts == {"good_parts"}
+    assert few.doubts == {"good_parts", "signed"}
     assert few.facts["good_parts"] == f"40 / {first.manifest.thresholds.enough_good_parts}"
-    assert card_of(changed(first, "parity", passed=False)).doubts == {"parity"}
-    assert card_of(changed(first, "parity", overridden=True)).doubts == {"parity"}
+    assert card_of(changed(first, "parity", passed=False)).doubts == {"parity", "signed"}
+    assert card_of(changed(first, "parity", overridden=True)).doubts == {"parity", "signed"}
 
 
 def test_differences_are_the_facts_and_settings_that_differ(first: ModelBundle, second: ModelBundle) -> None:
@@ -57,7 +56,7 @@ def test_differences_are_the_facts_and_settings_that_differ(first: ModelBundle, 
 
 
 def test_a_store_with_one_damaged_bundle(first: ModelBundle, second: ModelBundle, tmp_path: Path) -> None:
-    store = ModelStore(tmp_path / "models", first.manifest.product)
+    store = opened_store(tmp_path / "models", first.manifest.product)
     third = successor(first, 2)
     for number, bundle in enumerate((first, second, third)):
         store.stage(written(bundle, tmp_path / f"{number}.bundle"), prove=lambda _folder: None)

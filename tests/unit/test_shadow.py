@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import remade, successor, written, wrong_score
+from bundles import opened_store, remade, successor, written, wrong_score
 
 from edge_app.bundle import ModelBundle, content_of, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
@@ -187,7 +187,7 @@ def test_stopped_it_keeps_what_it_has_found_and_is_not_finished(active, strict, 
 
 @pytest.fixture
 def store(active: ModelBundle, tmp_path: Path) -> ModelStore:
-    made = ModelStore(tmp_path / "models", "demo")
+    made = opened_store(tmp_path / "models", "demo")
     activate(made, made.stage(written(active, tmp_path / "active.bundle")).bundle_id)
     return made
 

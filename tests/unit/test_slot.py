@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from bundles import golden_frame, remade, successor, written, wrong_score
+from bundles import golden_frame, opened_store, remade, successor, written, wrong_score
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Area, Box, Reason, Verdict
@@ -35,7 +35,7 @@ def second(first: ModelBundle) -> ModelBundle:
 @pytest.fixture
 def store(tmp_path: Path, first: ModelBundle, second: ModelBundle) -> ModelStore:
     """Both installed, the first active."""
-    store = ModelStore(tmp_path / "models", first.manifest.product)
+    store = opened_store(tmp_path / "models", first.manifest.product)
     for name, bundle in [("first", first), ("second", second)]:
         store.stage(written(bundle, tmp_path / f"{name}.bundle"), prove=untested)
     store.activate(first.bundle_id)
@@ -299,4 +299,4 @@ def test_start_with_nothing_whole_says_what_to_do(store: ModelStore, first: Mode
 
 def test_start_of_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="swap-model stage and swap-model activate"):
-        StoreSlot(ModelStore(tmp_path, "widget"))
+        StoreSlot(opened_store(tmp_path, "widget"))

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from bundles import remade, successor, written, wrong_score
+from bundles import opened_store, remade, successor, written, wrong_score
 
 from edge_app.bundle import ModelBundle, read_bundle
+from edge_app.bundle_names import SIGNATURE
 from edge_app.errors import BundleError
 from edge_app.running import RunningReport
 from edge_app.store import ModelStore, sequence_of
@@ -32,7 +33,7 @@ def second(first: ModelBundle) -> ModelBundle:
 @pytest.fixture
 def store(tmp_path: Path, first: ModelBundle, second: ModelBundle) -> ModelStore:
     """Both installed, none active."""
-    store = ModelStore(tmp_path / "models", first.manifest.product)
+    store = opened_store(tmp_path / "models", first.manifest.product)
     for name, bundle in [("first", first), ("second", second)]:
         store.stage(written(bundle, tmp_path / f"{name}.bundle"), prove=untested)
     return store
@@ -45,7 +46,9 @@ def names(store: ModelStore) -> set[str]:
 def test_staged_bundle_is_the_same_bundle(store: ModelStore, first: ModelBundle, second: ModelBundle) -> None:
     assert store.installed() == [first.bundle_id, second.bundle_id]
     loaded = store.load(first.bundle_id)
-    assert (loaded.manifest_bytes, dict(loaded.files)) == (first.manifest_bytes, dict(first.files))
+    assert loaded.manifest_bytes == first.manifest_bytes
+    assert {**loaded.files, SIGNATURE: b""} == {**first.files, SIGNATURE: b""}
+    assert loaded.signer.name == "line"
     assert names(store) == {first.bundle_id, second.bundle_id}
     assert store.active_id() is None
 
@@ -141,7 +144,7 @@ def test_leftovers_are_swept_by_the_next_swap(store: ModelStore, first: ModelBun
 
 
 def test_store_that_never_was(tmp_path: Path) -> None:
-    store = ModelStore(tmp_path, "widget")
+    store = opened_store(tmp_path, "widget")
     assert (store.installed(), store.active_id(), store.previous_id()) == ([], None, None)
     assert store.read_running() is None
     for change in (lambda: store.activate("widget-1-00"), store.roll_back):
@@ -151,7 +154,7 @@ def test_store_that_never_was(tmp_path: Path) -> None:
 
 
 def test_one_swap_at_a_time_may_be_nested(store: ModelStore, first: ModelBundle) -> None:
-    other = ModelStore(store.folder.parent, store.product)
+    other = opened_store(store.folder.parent, store.product)
     with store.one_swap():
         with pytest.raises(BundleError, match=r"another model swap .* is under way"):
             other.activate(first.bundle_id)

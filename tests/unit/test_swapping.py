@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from bundles import successor, written
+from bundles import opened_store, successor, written
 
 from edge_app import swapping
 from edge_app.bundle import ModelBundle, read_bundle
@@ -22,7 +22,7 @@ def bundles(demo_bundle_path: Path) -> list[ModelBundle]:
 
 @pytest.fixture
 def store(tmp_path: Path, bundles: list[ModelBundle]) -> ModelStore:
-    store = ModelStore(tmp_path / "models", bundles[0].manifest.product)
+    store = opened_store(tmp_path / "models", bundles[0].manifest.product)
     for number, bundle in enumerate(bundles):
         store.stage(written(bundle, tmp_path / f"{number}.bundle"), prove=lambda _folder: None)
     store.activate(bundles[0].bundle_id)

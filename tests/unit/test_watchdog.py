@@ -223,7 +223,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     assert "\nType=notify\n" in text
     assert "\nWatchdogSec=20\n" in text
     copy = tmp_path / "kensa.service"
-    copy.write_text(text.replace("/opt/kensa/.venv/bin/edge-app", sys.executable))
+    copy.write_text(text.replace("/opt/kensa/current/bin/edge-app", sys.executable))
     try:
         found = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", str(copy)],

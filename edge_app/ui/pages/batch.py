@@ -10,12 +10,12 @@ from pathlib import Path
 from PyQt5.QtCore import QTimer
 
 from edge_app.bundle import ModelBundle
-from edge_app.config import state_folder
 from edge_app.domain import Inspection, UInt8Array, Verdict, utc_now
 from edge_app.inspector import Inspector
 from edge_app.judging import inspect_file
 from edge_app.scan_results import FolderState, Scanned, export, forget_old, last_folder, look_at, read_scanned
 from edge_app.scan_run import ENDS, ScanProgress, ScanRun
+from edge_app.state_folder import state_folder
 from edge_app.states import PartResult
 from edge_app.ui.bridge import StationBridge
 from edge_app.ui.folder_sheet import FolderSheet

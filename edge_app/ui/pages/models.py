@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from edge_app import swapping
 from edge_app.models_view import FACTS, BundleCard, ModelsView, ProductModels, differences
+from edge_app.signing import Origin
 from edge_app.states import StationStatus
 from edge_app.swapping import Answer, Outcome
 from edge_app.ui import theme
@@ -146,9 +147,9 @@ class ModelsPage(Page):
             return
         (product, card), store = found, found[0].store
         detail = self.tr("{bundle} has to pass its self-test; then it judges the parts.").format(bundle=card.bundle_id)
-        older = swapping.is_older(card.bundle_id, product.active_id)
+        older = swapping.is_older(card.bundle_id, store)
         if older:
-            older = self.tr("It is OLDER than the active one.")
+            older = self.tr("It is OLDER than one that was active.")
             detail = f"{older} {detail}"
         self._ask(
             self.tr("Judge with another bundle?"),
@@ -300,8 +301,16 @@ class ModelsPage(Page):
             self.table.show_facts(rows, set(), self.tr("Nothing differs from the active bundle."))
         else:
             self.table.heads = ()
-            rows = [(fact_name(name), card.facts[name]) for name in FACTS]
+            rows = [(fact_name(name), self._fact(card, name)) for name in FACTS]
             self.table.show_facts(rows, {FACTS.index(name) for name in card.doubts})
+
+    def _fact(self, card: BundleCard, name: str) -> str:
+        value = card.facts[name]
+        if name != "signed" or card.origin is Origin.TRUSTED:
+            return value
+        if card.origin is Origin.DEVELOPMENT:
+            return self.tr("development key {keyid}").format(keyid=value)
+        return self.tr("UNSIGNED")
 
     def _show_message(self, product: ProductModels | None) -> None:
         text, tone = self._note, self._note_tone

@@ -556,6 +556,10 @@
         <source>Dropped</source>
         <translation>取りこぼし</translation>
     </message>
+    <message>
+        <source>Signed</source>
+        <translation>署名</translation>
+    </message>
 </context>
 <context>
     <name>FiguresPanel</name>
@@ -1074,8 +1078,20 @@ yield {share}</source>
         <translation>{product} のモデルが {count} 個あり、すべて自己診断に合格しています。</translation>
     </message>
     <message>
-        <source>It is OLDER than the active one.</source>
-        <translation>使用中のものより古いモデルです。</translation>
+        <source>Signed by</source>
+        <translation>署名者</translation>
+    </message>
+    <message>
+        <source>It is OLDER than one that was active.</source>
+        <translation>以前に使用したものより古いモデルです。</translation>
+    </message>
+    <message>
+        <source>development key {keyid}</source>
+        <translation>開発用の鍵 {keyid}</translation>
+    </message>
+    <message>
+        <source>UNSIGNED</source>
+        <translation>署名なし</translation>
     </message>
 </context>
 <context>
@@ -1768,6 +1784,10 @@ back</source>
         <source>The settings are being changed on the Recipe page.</source>
         <translation>「レシピ」画面で設定を変更中です。</translation>
     </message>
+    <message>
+        <source>{device} cannot be used: the CPU judges in its place.</source>
+        <translation>{device} が使えないため、代わりに CPU で判定しています。</translation>
+    </message>
 </context>
 <context>
     <name>StoredFacts</name>
@@ -2455,6 +2475,22 @@ to a stick</source>
     <message>
         <source>limits cannot be read</source>
         <translation>限界値が読めません</translation>
+    </message>
+    <message>
+        <source>model not trusted any more</source>
+        <translation>モデルの署名が無効になりました</translation>
+    </message>
+    <message>
+        <source>development key</source>
+        <translation>開発用の鍵</translation>
+    </message>
+    <message>
+        <source>UNSIGNED</source>
+        <translation>署名なし</translation>
+    </message>
+    <message>
+        <source>device failed</source>
+        <translation>推論デバイスの異常</translation>
     </message>
 </context>
 <context>
