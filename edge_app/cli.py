@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--headless", action="store_true", help="no screen; a line for each verdict")
     run.add_argument("--parts", type=int, metavar="N", help="stop after N parts")
     run.add_argument("--screenshots", type=Path, metavar="DIR", help="save pictures of the screen here at the end")
-    run.set_defaults(handler="edge_app.run:command_run")
+    run.set_defaults(handler="edge_app.worker_start:command_run")
 
     gallery = commands.add_parser("gallery", help="every widget of the screen in each of its states")
     gallery.add_argument("--bundle", type=Path, help="a bundle file; without it the one that comes along")

@@ -1,8 +1,8 @@
 """From the start of `edge-app run --headless` to its first verdict, against the bare interpreter's own start.
 
 Bare: a process that imports the interpreter, opens the same model and invokes it once. Both in turn, from the start of
-the process on. The station has then read its settings, verified its bundle, proved it by its golden samples in each of
-its two processes, opened its camera and committed its first part to its record.
+the process on. The station has then read its settings, verified its bundle, proved it by its golden samples in the
+process that judges, opened its source and committed its first part to its record.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def run(_out: Path) -> dict[str, Any]:
         folder = Path(name)
         model = folder / "model.tflite"
         model.write_bytes(read_bundle(BUNDLE).files["model.tflite"])
+        golden = read_bundle(BUNDLE).manifest.golden[0].file
+        (folder / "parts").mkdir()
+        (folder / "parts" / "part.png").write_bytes(read_bundle(BUNDLE).files[golden])
         bare = [sys.executable, "-c", _BARE, str(model)]
         both: dict[str, list[float]] = {"bare": [], "station": []}
         for number in range(-1, PAIRS):  # the first pair fills the disk's cache
@@ -76,7 +79,7 @@ def station(records: Path) -> list[str]:
     """The command of a station that ends after its first part."""
     return [
         *(sys.executable, "-m", "edge_app.cli", "run", "--headless", "--parts", "1", "--bundle", str(BUNDLE)),
-        *("--source", "synthetic:?seed=7", "--records", str(records)),
+        *("--source", f"folder:{records.parent / 'parts'}", "--records", str(records)),
     ]
 
 
