@@ -13,7 +13,7 @@ TRANSLATIONS := $(patsubst %.ts,%.qm,$(wildcard edge_app/ui/translations/*.ts))
 # One more than this machine has cores, four at most: many tests wait for processes and cameras. The long files come first.
 TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -gt 3 ] && echo 4 || echo $$((n + 1)))
 
-.PHONY: help setup demo demo-model test test-long test-window test-box release check format bench bench-calibration translations screenshots clean
+.PHONY: help setup demo demo-model test test-long test-window test-box release check format bench bench-compare bench-calibration translations screenshots clean
 
 help:
 	@echo "make demo        watch the operator screen judge parts (without a display: offscreen, with screenshots)"
@@ -25,6 +25,7 @@ help:
 	@echo "make setup       only build $(VENV)"
 	@echo "make check       lint, format, types, import walls"
 	@echo "make bench       the slow measurements; results in build/bench"
+	@echo "make bench-compare OLD=a.json NEW=b.json  two of them held against each other"
 	@echo "make bench-calibration  asked against achieved false rejects alone"
 	@echo "make demo-model  train the demo bundle again on the synthetic line"
 	@echo "make translations  take new texts of the screen over into its translations, and compile them"
@@ -95,6 +96,10 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+# make bench-compare OLD=before.json NEW=build/bench/all.json
+bench-compare: $(READY)
+	$(BIN)/python -m tests.bench compare $(OLD) $(NEW)
 
 bench-calibration: $(READY)
 	$(BIN)/python -m tests.bench calibration

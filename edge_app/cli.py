@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--headless", action="store_true", help="no screen; a line for each verdict")
     run.add_argument("--parts", type=int, metavar="N", help="stop after N parts")
     run.add_argument("--screenshots", type=Path, metavar="DIR", help="save pictures of the screen here at the end")
-    run.set_defaults(handler="edge_app.run:command_run")
+    run.set_defaults(handler="edge_app.worker_start:command_run")
 
     gallery = commands.add_parser("gallery", help="every widget of the screen in each of its states")
     gallery.add_argument("--bundle", type=Path, help="a bundle file; without it the one that comes along")
@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--config", type=Path, help="station.toml with the delegate's library and options")
     bench.add_argument("--json", action="store_true")
     bench.set_defaults(handler="edge_app.bench:command_bench")
+
+    tune = commands.add_parser("tune", help="measure which threads and workers are the fastest on this machine")
+    tune.add_argument("--config", type=Path, help="station.toml; without it the bundle that comes along is measured")
+    tune.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each measurement (default 2)")
+    tune.add_argument("--write", action="store_true", help="write the best into station.toml without asking")
+    tune.set_defaults(handler="edge_app.tune_speed:command_tune")
 
     devices = commands.add_parser("devices", help="which devices can run models here, really tried")
     devices.add_argument(

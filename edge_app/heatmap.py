@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 
-from edge_app.domain import AnomalyMap, Float32Array, Region, UInt8Array
+from edge_app.domain import AnomalyMap, Box, Float32Array, Region, UInt8Array
 from edge_app.manifest import DisplayRange
 
+HEATMAP_MAX_SIDE_PX = 1280
 # Cividis: dark blue over grey to yellow. It reads the same with and without red-green blindness, and has no red that
 # could be taken for the NG colour (Nunez, Anderton & Renslow, PLOS ONE 2018).
 _COLOURS_RGB: UInt8Array = np.ascontiguousarray(
@@ -63,6 +66,40 @@ def overlay(
     return drawn
 
 
+def small_overlay(
+    image_rgb: UInt8Array, anomaly_map: AnomalyMap, display_range: DisplayRange, regions: Sequence[Region]
+) -> UInt8Array:
+    """The same on the shrunk picture, which takes less time than to shrink the drawn one.
+
+    Args:
+        image_rgb: uint8 (H, W, 3), the whole frame; left as it is.
+        anomaly_map: the map of that frame.
+        display_range: as for `colour_heatmap`.
+        regions: places to outline, in frame pixels.
+
+    Returns:
+        uint8 (h, w, 3), no longer than `HEATMAP_MAX_SIDE_PX` on its longer side.
+    """
+    small = shrunk(image_rgb, HEATMAP_MAX_SIDE_PX)
+    to_small = partial(_scaled, of_size=image_rgb.shape[:2], size=small.shape[:2])
+    return overlay(
+        small,
+        AnomalyMap(anomaly_map.values, to_small(anomaly_map.roi_in_frame)),
+        display_range,
+        [replace(region, box_in_frame=to_small(region.box_in_frame)) for region in regions],
+    )
+
+
+def shrunk(image_rgb: UInt8Array, max_side_px: int) -> UInt8Array:
+    """The picture, no longer than this on its longer side."""
+    height, width = image_rgb.shape[:2]
+    factor = max_side_px / max(height, width)
+    if factor >= 1:
+        return image_rgb
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
 def encode_png(image_rgb: UInt8Array) -> bytes:
     """A picture, uint8 (H, W, 3) RGB, as PNG bytes; the same picture gives the same bytes."""
     # A camera's noise leaves nothing to find again: as small as with any other strategy, in three quarters of the time.
@@ -78,6 +115,13 @@ def _levels(values: Float32Array, display_range: DisplayRange) -> UInt8Array:
 
 def _colour(levels: UInt8Array) -> UInt8Array:
     return cv2.applyColorMap(levels, _COLOURS_RGB)  # type: ignore[return-value]
+
+
+def _scaled(box: Box, of_size: tuple[int, ...], size: tuple[int, ...]) -> Box:
+    (of_height, of_width), (height, width) = of_size, size
+    left, top = (box.x * width) // of_width, (box.y * height) // of_height
+    right, bottom = round((box.x + box.width) * width / of_width), round((box.y + box.height) * height / of_height)
+    return Box(left, top, max(1, right - left), max(1, bottom - top))
 
 
 def _outline(image_rgb: UInt8Array, region: Region) -> None:

@@ -11,18 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Frame, Inspection, Reason, UInt8Array, Verdict, utc_now
 from edge_app.errors import DataError
-from edge_app.heatmap import encode_png, overlay
+from edge_app.heatmap import HEATMAP_MAX_SIDE_PX, encode_png, overlay, shrunk
 from edge_app.inspector import Inspector, no_verdict
 from edge_app.pictures import read_picture
 from edge_app.results import Row, escape
 from edge_app.scan_folder import Folder
-
-HEATMAP_MAX_SIDE_PX = 1280
 
 
 def inspect_file(
@@ -56,16 +52,6 @@ def regions_json(inspection: Inspection) -> list[dict[str, float]]:
         }
         for region in inspection.regions
     ]
-
-
-def shrunk(image_rgb: UInt8Array, max_side_px: int) -> UInt8Array:
-    """The picture, no longer than this on its longer side."""
-    height, width = image_rgb.shape[:2]
-    factor = max_side_px / max(height, width)
-    if factor >= 1:
-        return image_rgb
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def heatmap_name(path: str) -> str:

@@ -51,7 +51,7 @@ class RecordFile:
         self.pictures, self.damage = PictureFolder(folder), ""
         with self.faults():
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock_fd = _locked(folder / LOCK)
+            self._lock_fd = locked(folder / LOCK)
             try:
                 try:
                     self._connect()
@@ -153,7 +153,13 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return isinstance(error, _DamageError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _locked(path: Path) -> int:
+def locked(path: Path) -> int:
+    """The descriptor of a record's lock file, locked for this program as long as it is open.
+
+    Raises:
+        RecordsError: another program has it.
+        OSError: it cannot be opened.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,6 @@ from typing import Protocol
 
 from edge_app.errors import ConfigError, did_you_mean
 from edge_app.outbox import CAPACITY, STALE_AFTER_S, NotDeliveredError, Outbox, OutputCounts
-from edge_app.output_http import HttpOutput
 from edge_app.states import PartResult
 
 ADDRESSES = "file:PATH, http://HOST:PORT/PATH, https://HOST/PATH"
@@ -76,6 +75,8 @@ def output_of(address: str, record_id: str | None = None) -> RejectOutput:
     if kind == "file" and rest and "\0" not in rest:
         return FileOutput(Path(rest), record_id)
     if kind in ("http", "https") and rest.startswith("//"):
+        from edge_app.output_http import HttpOutput  # the web, which most stations do without
+
         return HttpOutput(address, record_id)
     guess = did_you_mean(kind, _KINDS) if colon and kind not in _KINDS else ""
     raise ConfigError(f"output {address!r} is not an address{guess or f'; write one of {ADDRESSES}'}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_app import __version__
 from edge_app.answers import commands, told_to_systemd
@@ -23,7 +23,6 @@ from edge_app.cameras import CameraSettings, FrameSource, KnowsTruth, opener
 from edge_app.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from edge_app.config import CameraConfig, StationConfig, check_config, read_config
 from edge_app.control import Command, ControlServer, default_path
-from edge_app.control_http import HttpControl
 from edge_app.errors import ConfigError, RecordsError
 from edge_app.limited import LimitedSlot
 from edge_app.limits import KeptLimits, limits_path
@@ -48,11 +47,16 @@ from edge_app.upkeep import Upkeep, audit_keys
 from edge_app.watchdog import Watchdog
 from edge_app.wedge import WedgeScanner
 from edge_app.worker_device import FellBack
+from edge_app.worker_start import StartedWorker
 from edge_app.workers import WorkerPool
 
 _HERE = Path(__file__).resolve().parent
 # An installed program has it in its own folder, a checkout among its models.
 _INSTALLED, _KEPT = _HERE / "demo.bundle", _HERE.parent / "models" / "demo.bundle"
+
+if TYPE_CHECKING:
+    from edge_app.control_http import HttpControl
+
 DEMO_BUNDLE = _INSTALLED if _INSTALLED.is_file() else _KEPT
 # As fast as it goes where somebody waits for the figures, at a pace one can follow where somebody looks on.
 DEMO_SOURCE, DEMO_SOURCE_ON_SCREEN = "synthetic:", "synthetic:?interval_ms=500"
@@ -63,8 +67,12 @@ Publish = Callable[[PartResult], None]
 Openers = dict[tuple[str, CameraSettings], Callable[[], FrameSource]]
 
 
-def command_run(arguments: argparse.Namespace) -> int:
+def command_run(arguments: argparse.Namespace, early: StartedWorker | None = None) -> int:
     """Run the station until it is told to end, its source ends, or `--parts` are done.
+
+    Args:
+        arguments: of the command line.
+        early: a process of the model that was started before all this was imported.
 
     Raises:
         KensaError: the settings, the bundle or the records folder cannot be used.
@@ -75,7 +83,7 @@ def command_run(arguments: argparse.Namespace) -> int:
     if not config.headless:
         _check_display(arguments)
     tally = Tally()
-    with contextlib.closing(StationBuilder(arguments, tally, Watchdog())) as builder:
+    with contextlib.closing(StationBuilder(arguments, tally, Watchdog(), early)) as builder:
         if config.headless:
             code = _run_headless(builder)
         else:
@@ -104,17 +112,21 @@ class StationBuilder:
         arguments: of the command line.
         tally: counts all parts.
         watchdog: sees whether all moves, also while nothing is built.
+        early: see `command_run`.
 
     Attributes:
         recipes: the file of the settings, None where the station runs without one.
     """
 
-    def __init__(self, arguments: argparse.Namespace, tally: Tally, watchdog: Watchdog) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, tally: Tally, watchdog: Watchdog, early: StartedWorker | None = None
+    ) -> None:
         self._arguments, self._tally, self.watchdog = arguments, tally, watchdog
         overridden = tuple(_given(arguments))
         self.recipes = None if arguments.config is None else Recipes(arguments.config, overridden)
         self._stack = contextlib.ExitStack()
         self._build: _Build | None = None
+        self._early = early
         self._found: Stations | None = None
         self._keepalive = Keepalive(watchdog, lambda: "" if self._found is None else told_to_systemd(self._found))
         self._is_ready = False
@@ -136,6 +148,7 @@ class StationBuilder:
             self.watchdog,
             arguments.config is not None,
             self._openers,
+            self._early,
         )
         try:
             found = build.stations(publish)
@@ -183,6 +196,7 @@ class _Build:
     watchdog: Watchdog
     has_file: bool
     openers: Openers
+    early: StartedWorker | None = None
     open_controls: list[ControlServer | HttpControl] = field(default_factory=list)
 
     @property
@@ -195,7 +209,7 @@ class _Build:
         config, trust = self.config, self.trust
         cameras = config.each_camera
         choice = config.device_choice
-        pool = WorkerPool(config.workers if choice.shared else 1, config.threads, choice=choice)
+        pool = WorkerPool(config.workers if choice.shared else 1, config.threads, choice=choice, early=self.early)
         self.stack.callback(pool.close)
         slots: dict[tuple[Path | None, str | None], ModelSlot] = {}
         for camera in cameras:
@@ -260,6 +274,8 @@ class _Build:
                     raise
                 print(f"edge-app: {error}; this station runs without it", file=sys.stderr)
         if config.http_port is not None:
+            from edge_app.control_http import HttpControl  # a web server, which most stations do without
+
             self.open_controls.append(HttpControl(config.http_port, known))
         for control in self.open_controls:
             self.stack.callback(control.close)

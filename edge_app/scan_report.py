@@ -20,7 +20,8 @@ import numpy as np
 
 from edge_app.bundle import ModelBundle
 from edge_app.domain import UInt8Array, Verdict
-from edge_app.judging import heatmap_name, shrunk
+from edge_app.heatmap import shrunk
+from edge_app.judging import heatmap_name
 from edge_app.results import Row, escape, read_rows, unescape
 from edge_app.scan_folder import Survey
 

@@ -12,9 +12,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import tomlkit
-import tomlkit.exceptions
-
 from edge_app.errors import ConfigError
 
 Place = tuple[str | int, ...]
@@ -87,6 +84,10 @@ def _plain(content: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
 
 
 def _candidates(text: str, place: Place, value: Any, is_there: bool) -> Iterator[str]:
+    # Not before somebody changes something: every start would wait for it.
+    import tomlkit
+    import tomlkit.exceptions
+
     if value is not None and not is_there:
         yield from _inserted(text, place, value)
     try:
@@ -107,6 +108,8 @@ def _candidates(text: str, place: Place, value: Any, is_there: bool) -> Iterator
 
 def _inserted(text: str, place: Place, value: Any) -> Iterator[str]:
     """The text with one line more, at the places where it would look best, the best first; they may be wrong."""
+    import tomlkit
+
     key, line = str(place[-1]), f"{place[-1]} = {tomlkit.item(value).as_string()}"
     lines = text.splitlines()
     mine = [number for number, section in enumerate(_sections(lines)) if section == place[:-1]]

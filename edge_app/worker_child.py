@@ -50,10 +50,10 @@ def serve_parts(channel: Channel, inspectors: dict[str, Inspector]) -> None:
         channel.send(("done", inspector.inspect(frame, *how)))
 
 
-def serve_bundles(channel: Channel, inspectors: dict[str, Inspector], threads: int) -> None:
+def serve_bundles(channel: Channel, inspectors: dict[str, Inspector]) -> None:
     """Load and forget bundles until the parent closes.
 
-    Either ("load", manifest_bytes, files, device choice), or ("unload", bundle_id).
+    Either ("load", manifest_bytes, files, device choice, threads), or ("unload", bundle_id).
     """
     while True:
         try:
@@ -64,7 +64,7 @@ def serve_bundles(channel: Channel, inspectors: dict[str, Inspector], threads: i
             inspectors.pop(rest[0], None)
             channel.send(("done", None))
             continue
-        manifest_bytes, files, choice = rest
+        manifest_bytes, files, choice, threads = rest
         channel.send(_answer(partial(_load, manifest_bytes, files, choice, inspectors, threads)))
 
 
@@ -78,6 +78,7 @@ def _load(
     """Make a proved inspector; what really runs it, and about how long a part takes, seconds."""
     bundle = verify_bundle(manifest_bytes, files)
     started_s = time.perf_counter()
+    cv2.setNumThreads(threads)
     inspector = ready_inspector(bundle, threads, choice)
     if not choice.is_cpu:  # the first run compiles, and the CPU ran beside it
         started_s = time.perf_counter()
@@ -101,13 +102,12 @@ def _answer(work: Callable[[], object]) -> tuple[str, object]:
 
 def main(argv: list[str]) -> int:
     """Serve both channels, given by their descriptors, until the parent is gone."""
-    parts_fd, bundles_fd, parent_pid, threads = map(int, argv)
+    parts_fd, bundles_fd, parent_pid = map(int, argv)
     live_as_child(parent_pid)
     sys.setswitchinterval(5e-4)  # a part is not to wait long for the lock of a thread that loads a bundle
-    cv2.setNumThreads(threads)
     inspectors: dict[str, Inspector] = {}
     bundles = Channel(socket.socket(fileno=bundles_fd), keeps=False)
-    threading.Thread(target=serve_bundles, args=(bundles, inspectors, threads), name="bundles", daemon=True).start()
+    threading.Thread(target=serve_bundles, args=(bundles, inspectors), name="bundles", daemon=True).start()
     serve_parts(Channel(socket.socket(fileno=parts_fd)), inspectors)
     return 0
 

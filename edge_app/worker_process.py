@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import threading
 from collections.abc import Callable
@@ -10,17 +9,17 @@ from contextlib import suppress
 from typing import Any
 
 from edge_app.bundle import ModelBundle
-from edge_app.child import how_it_ended, start_child
+from edge_app.child import how_it_ended
 from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import UInt8Array
 from edge_app.errors import BundleError, DeviceError
 from edge_app.worker_channel import Channel
+from edge_app.worker_start import CHILD, StartedWorker, start_worker
 
 LOAD_LIMIT_S = 30.0
 # A GPU's driver compiles the model first, and an Edge TPU loads its firmware. Three tries, and the CPU after them,
 # fit into the time that deploy/kensa.service leaves for a start.
 DEVICE_LOAD_LIMIT_S = 45.0
-CHILD = "edge_app.worker_child"
 _END_LIMIT_S = 2.0
 
 
@@ -38,28 +37,22 @@ class WorkerProcess:
     Args:
         threads: threads of each interpreter.
         choice: see above.
+        early: a child that was started already; None to start one.
 
     Raises:
         WorkerFailed: it cannot be started.
     """
 
-    def __init__(self, threads: int, choice: DeviceChoice = CPU) -> None:
+    def __init__(self, threads: int, choice: DeviceChoice = CPU, early: StartedWorker | None = None) -> None:
         self.loaded: frozenset[str] = frozenset()
-        self.choice = choice
+        self.choice, self._threads = choice, threads
         self._lock, self._spent = threading.Lock(), ""
-        pairs: list[tuple[socket.socket, socket.socket]] = []
         try:
-            for _ in range(2):
-                pairs.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-            self._process = start_child(("-m", CHILD), [theirs.fileno() for _, theirs in pairs], threads)
+            started = early or start_worker(CHILD)
         except OSError as error:
-            for ours, _ in pairs:
-                ours.close()
             raise WorkerFailed(f"the model's process cannot be started ({error.strerror or error})") from error
-        finally:
-            for _, theirs in pairs:
-                theirs.close()
-        self._parts, self._bundles = Channel(pairs[0][0]), Channel(pairs[1][0], keeps=False)
+        self._process = started.process
+        self._parts, self._bundles = Channel(started.parts), Channel(started.bundles, keeps=False)
 
     @property
     def pid(self) -> int:
@@ -100,7 +93,7 @@ class WorkerProcess:
             DeviceError: the device cannot be used, or not for this bundle.
             BundleError: the model cannot be loaded or a golden sample fails.
         """
-        request = ("load", bundle.manifest_bytes, dict(bundle.files), self.choice)
+        request = ("load", bundle.manifest_bytes, dict(bundle.files), self.choice, self._threads)
         limit_s = LOAD_LIMIT_S if self.choice.is_cpu else DEVICE_LOAD_LIMIT_S
         with self._lock:
             device, usual_s = self._answer(self._bundles, request, None, limit_s, meanwhile)

@@ -26,6 +26,7 @@ from edge_app.limits import Limits
 from edge_app.worker_device import PoolDevice
 from edge_app.worker_jobs import Job, Jobs, Loaded
 from edge_app.worker_process import DEVICE_LOAD_LIMIT_S, WorkerFailed, WorkerProcess
+from edge_app.worker_start import StartedWorker
 
 _TICK_S = 0.1
 _CLOSED = "the model's processes are closed"
@@ -149,6 +150,7 @@ class WorkerPool:
         hang_after_s: how long a process may take for a part; None for 2 s or 20 times the usual, whichever is longer.
         on_give_up: is told why, once, on a thread of the pool; may be set later.
         choice: the device that runs the models.
+        early: the first process, started already; None where there is none.
 
     Attributes:
         device: the same while the pool lasts: it may fall back to the CPU.
@@ -166,11 +168,12 @@ class WorkerPool:
         hang_after_s: float | None = None,
         on_give_up: Callable[[str], None] = lambda message: None,
         choice: DeviceChoice = CPU,
+        early: StartedWorker | None = None,
     ) -> None:
         if size < 1:
             raise ValueError(f"expected one process or more, got {size}")
         self.on_give_up, self.device = on_give_up, PoolDevice(choice)
-        self._threads, self._limit = threads, give_up or Restarts()
+        self._early, self._threads, self._limit = early, threads, give_up or Restarts()
         self._jobs = Jobs(hang_after_s)
         self._one_load, self._changed = threading.Lock(), threading.Condition()
         self._restarted_s: deque[float] = deque()
@@ -187,7 +190,8 @@ class WorkerPool:
     def load(self, bundle: ModelBundle) -> RemoteModel:
         """Load a bundle into every process, one after the other; each judges its golden samples.
 
-        Parts of other bundles are judged meanwhile. After the pool has given up, it begins anew.
+        Of the first bundle one process is enough to begin with; the others prove it before they get a part. Parts of
+        other bundles are judged meanwhile. After the pool has given up, it begins anew.
 
         Raises:
             DeviceError: the device cannot be used, or not for this bundle, and the CPU may not judge in its place.
@@ -207,7 +211,10 @@ class WorkerPool:
     def _load_everywhere(self, loaded: Loaded) -> None:
         """Have each process load a bundle; it is not proven after it where that is to be tried again."""
         name, choice = loaded.bundle.bundle_id, self.device.choice
-        for place in range(len(self._ready)):
+        # Before the first bundle nothing is judged: one process that has proved it may begin, and each of the others
+        # proves it for itself before it gets a part.
+        first = choice.is_cpu and not self._jobs.proven()
+        for place in range(1 if first else len(self._ready)):
             process = self._process_at(place, name)
             try:
                 device, usual_s = process.load(loaded.bundle)
@@ -286,7 +293,8 @@ class WorkerPool:
         """Have a process from its start to its end; why it failed, or "" when it was told to end."""
         process, failed = None, "it is not looked after"
         try:
-            process = WorkerProcess(self._threads, self.device.choice)
+            early = self._early.take() if place == 0 and self._early is not None else None
+            process = WorkerProcess(self._threads, self.device.choice, early)
             for loaded in self._jobs.proven():
                 loaded.device, loaded.usual_s = process.load(loaded.bundle, meanwhile=self._while_starting)
             self._be_ready(place, process)
@@ -316,6 +324,9 @@ class WorkerPool:
         """Do job after job; why the process is to be replaced, or "" when the pool closes or has another device."""
         while not (trouble := process.trouble) and not self._closing and process.choice == self.device.choice:
             process.forget_others(self._jobs.wanted())
+            for loaded in self._jobs.proven():
+                if loaded.bundle.bundle_id not in process.loaded:  # of the first bundle, which one process proved
+                    process.load(loaded.bundle)
             job = self._jobs.take(_TICK_S, aside=process.loading and len(self._ready) > 1)
             if job is None:
                 continue

@@ -12,9 +12,9 @@ from sklearn.metrics import roc_curve
 
 from edge_app.bundle import ModelBundle
 from edge_app.domain import Inspection, UInt8Array
-from edge_app.heatmap import encode_png, overlay
+from edge_app.heatmap import encode_png, overlay, shrunk
 from edge_app.inspector import Inspector
-from edge_app.judging import drawn_over, shrunk
+from edge_app.judging import drawn_over
 from edge_app.manifest import GOOD_PATCHES
 from edge_app.pictures import read_picture
 from trainer.data import TestPart

@@ -238,7 +238,7 @@ class Gallery(QWidget):
             self._behind(lambda window: self._compared(window, m, bridge)),
             self._behind(lambda window: self._question(window, m)),
             self._behind(lambda window: Menu(window, m, bridge, lambda name: None, lambda: None)),
-            self._behind(lambda window: NewPinSheet(window, self._made.roles, m, lambda: None)),
+            self._behind(lambda window: NewPinSheet(window, bridge, self._made.roles, m, lambda: None)),
         ]
 
     def _compared(self, window: QWidget, m: theme.Metrics, bridge: StationBridge) -> Sheet:

@@ -88,7 +88,7 @@ class MainWindow(QWidget):
         roles = self.bridge.roles
         if entry.engineer and roles is not None and not roles.is_engineer:
             kind = PinSheet if roles.has_pin else NewPinSheet
-            self.page.open_sheet(kind(self, roles, self._sizes, lambda: self.open_page(name)))
+            self.page.open_sheet(kind(self, self.bridge, roles, self._sizes, lambda: self.open_page(name)))
             return
         if name not in self._pages:
             page = entry.make(self.bridge)

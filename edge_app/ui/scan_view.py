@@ -13,7 +13,7 @@ from PyQt5.QtWidgets import QSizePolicy, QWidget
 
 from edge_app.domain import Verdict
 from edge_app.errors import DataError
-from edge_app.judging import shrunk
+from edge_app.heatmap import shrunk
 from edge_app.pictures import read_picture
 from edge_app.scan_results import Scanned, heatmap_of
 from edge_app.states import PartResult

@@ -11,7 +11,7 @@ from PyQt5.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from edge_app.domain import Inspection, Verdict
 from edge_app.errors import DataError
-from edge_app.judging import shrunk
+from edge_app.heatmap import shrunk
 from edge_app.manifest import DisplayRange
 from edge_app.marks import Mark
 from edge_app.pictures import read_picture

@@ -217,7 +217,7 @@ class Walk:
         self.look("menu")
         self.close_sheet()
         for kind in (NewPinSheet, PinSheet):
-            window.page.open_sheet(kind(window, made.roles, window.metrics, lambda: None))
+            window.page.open_sheet(kind(window, window.bridge, made.roles, window.metrics, lambda: None))
             self.look(kind.__name__)
             self.close_sheet()
         for entry in PAGES:

@@ -319,6 +319,7 @@ def test_a_record_of_20000_parts_opens_without_holding_up_the_screen(qtbot, make
 def type_pin(qtbot, sheet: PinSheet) -> None:
     for key in (*PIN, "enter"):
         touch(qtbot, sheet.keys[key])
+    qtbot.waitUntil(lambda: not sheet.is_open or not sheet.is_busy)
 
 
 def test_an_engineer_exports_marked_pictures_for_training(

@@ -1,5 +1,7 @@
 """The window around the pages: the menu, the way back, the engineer's PIN."""
 
+import time
+
 import pytest
 from fingers import choose, touch
 from PyQt5.QtWidgets import QLabel
@@ -44,6 +46,7 @@ def type_pin(qtbot, sheet: PinSheet, pin: str) -> None:
     for digit in pin:
         touch(qtbot, sheet.keys[digit])
     touch(qtbot, sheet.keys["enter"])
+    qtbot.waitUntil(lambda: not sheet.is_open or not sheet.is_busy)
 
 
 def test_a_page_is_two_touches_away_and_one_back(qtbot, screen):
@@ -98,6 +101,45 @@ def test_an_engineers_page_asks_and_wrong_pins_lock_out(qtbot, screen):
     assert screen.window.page is screen.window.line_page
     with qtbot.waitSignal(sheet.destroyed):
         touch(qtbot, sheet.cancel)
+
+
+class SlowRoles(Roles):
+    """Looks at a PIN for as long as the slowest board does."""
+
+    def unlock(self, pin: str) -> bool:
+        time.sleep(0.5)
+        return super().unlock(pin)
+
+
+def test_while_a_pin_is_looked_at_the_screen_says_so_and_goes_on(qtbot, screen, tmp_path):
+    screen.bridge.roles = roles = SlowRoles(tmp_path / "slow.json")
+    roles.set_pin(PIN)
+    roles.lock()
+    choose(qtbot, screen.window, "shut")
+    sheet = screen.window.page.sheet
+    for digit in PIN:
+        touch(qtbot, sheet.keys[digit])
+    began_s = time.monotonic()
+    touch(qtbot, sheet.keys["enter"])
+    assert time.monotonic() - began_s < 0.1
+    assert sheet.message.text() == "One moment, please."
+    assert not any(key.isEnabled() for key in sheet.keys.values())
+    qtbot.waitUntil(lambda: screen.window.head.title.text() == "Shut")
+
+
+def test_a_right_pin_lets_nobody_in_who_has_cancelled(qtbot, screen, tmp_path):
+    screen.bridge.roles = roles = SlowRoles(tmp_path / "slow.json")
+    roles.set_pin(PIN)
+    roles.lock()
+    choose(qtbot, screen.window, "shut")
+    sheet = screen.window.page.sheet
+    for key in (*PIN, "enter"):
+        touch(qtbot, sheet.keys[key])
+    with qtbot.waitSignal(sheet.destroyed):
+        touch(qtbot, sheet.cancel)
+    qtbot.wait(700)
+    assert not roles.is_engineer
+    assert screen.window.page is screen.window.line_page
 
 
 def test_left_alone_the_engineers_page_closes_and_inspection_goes_on(qtbot, screen, good):

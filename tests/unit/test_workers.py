@@ -18,12 +18,14 @@ from bundles import golden_frame, remade, successor, wrong_score
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
+from edge_app.cli import main
 from edge_app.domain import Area, Box, Frame, Inspection, Reason, UInt8Array, Verdict, utc_now
 from edge_app.errors import BundleError
 from edge_app.inspector import Inspector, check_golden
 from edge_app.slot import FixedSlot
 from edge_app.worker_channel import Channel
 from edge_app.worker_jobs import Job, Jobs, Loaded
+from edge_app.worker_start import start_worker
 from edge_app.workers import RemoteModel, WorkerPool
 
 
@@ -300,3 +302,27 @@ def test_channel_waits_no_longer_than_asked(ends: tuple[socket.socket, socket.so
         channel.receive(1.0)
     with pytest.raises(OSError, match="Broken pipe"):
         channel.send("nobody is there")
+
+
+def test_a_process_started_early_is_the_pools_first_and_the_others_prove_the_first_bundle_too(bundle):
+    early = start_worker()
+    pool = WorkerPool(2, early=early)
+    try:
+        model = pool.load(bundle)
+        assert pool.status().pids[0] == early.process.pid
+        until(lambda: all(process is not None and bundle.bundle_id in process.loaded for process in pool._ready))
+        frames = [golden_frame(bundle, bundle.manifest.golden[0].file) for _ in range(12)]
+        found = [future.result() for future in [model.submit(frame) for frame in frames]]
+        assert {inspection.verdict for inspection in found} == {Verdict.GOOD}
+        assert pool.status().restarts == 0
+    finally:
+        pool.close()
+    early.close()
+    assert early.process.poll() is not None
+
+
+def test_a_station_that_cannot_be_built_leaves_no_process_behind(tmp_path, capsys):
+    before = {child.pid for child in psutil.Process().children()}
+    assert main(["run", "--headless", "--config", str(tmp_path / "none.toml")]) == 4
+    assert "cannot be read" in capsys.readouterr().err
+    assert {child.pid for child in psutil.Process().children()} == before

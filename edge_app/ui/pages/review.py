@@ -188,7 +188,7 @@ class ReviewPage(Page):
         roles = self.bridge.roles
         if roles is not None and not roles.is_engineer:
             kind = PinSheet if roles.has_pin else NewPinSheet
-            self.open_sheet(kind(self.window(), roles, self.metrics, self.export))
+            self.open_sheet(kind(self.window(), self.bridge, roles, self.metrics, self.export))
             return
         if self._status is None:
             self.bridge.poll()

@@ -1262,6 +1262,10 @@ yield {share}</source>
         <translation>技術者の暗証番号</translation>
     </message>
     <message>
+        <source>One moment, please.</source>
+        <translation>少々お待ちください。</translation>
+    </message>
+    <message>
         <source>Wrong PIN</source>
         <translation>暗証番号が違います</translation>
     </message>
