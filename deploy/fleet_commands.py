@@ -107,7 +107,7 @@ def _status_lines(stations: Sequence[FleetStation], found: Sequence[dict[str, An
             rows.append((station.name, "?", "?", "?", "?", one["error"]))
             continue
         running, live = one.get("running") or {}, one.get("station") or {}
-        parts = str(sum(live["counters"].get(name, 0) for name in ("good", "ng", "no_verdict"))) if live else "-"
+        parts = str(live.get("shift", {}).get("parts", "-"))
         same = running.get("bundle_id") == one["active"]
         rows.append(
             (

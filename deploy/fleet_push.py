@@ -318,7 +318,7 @@ class Watch:
         if self._restarts is not None and restarts > self._restarts:
             return f"{restarts - self._restarts} process(es) of its model had to be restarted"
         self._restarts = restarts
-        self._count(station.get("counters", {}))
+        self._count(station.get("shift", {}))
         return self._verdict(now_s - self._begun_s)
 
     def told(self) -> str:
@@ -328,7 +328,7 @@ class Watch:
     def _count(self, counters: dict[str, int]) -> None:
         now = {name: int(counters.get(name, 0)) for name in ("good", "ng", "no_verdict")}
         if self._last is not None:
-            # Counters begin anew with a lot.
+            # Counters begin anew with a shift.
             more = {
                 name: count - self._last[name] if count >= self._last[name] else count for name, count in now.items()
             }

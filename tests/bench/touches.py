@@ -346,7 +346,7 @@ def slow_station(folder: Path, model_s: float = MODEL_S) -> Iterator[tuple[MainW
     (folder / "recipes" / "demo.toml").write_text('product = "demo"\n')
     with mock.patch.dict(os.environ, here), _station(folder, 0, _FILLED_PARTS) as bridge:
         bridge.start()
-        _until(lambda: bridge.station.status().counters.parts >= _FILLED_PARTS)
+        _until(lambda: bridge.station.status().lot.parts >= _FILLED_PARTS)
     with (
         mock.patch.dict(os.environ, slow),
         mock.patch("edge_app.worker_process.CHILD", "faulty_worker"),

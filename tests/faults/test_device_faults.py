@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bundles import golden_frame, successor, written
+from bundles import golden_frame, opened_store, successor, written
 from commands import command
 from delegate_library import build, choose
 
@@ -19,7 +19,6 @@ from edge_app.errors import DeviceError
 from edge_app.inspector import Inspector
 from edge_app.records_schema import open_to_read
 from edge_app.slot import StoreSlot
-from edge_app.store import ModelStore
 from edge_app.worker_device import TRIES, FellBack
 from edge_app.workers import RemoteModel, WorkerPool
 
@@ -166,7 +165,7 @@ def test_36_a_model_put_in_that_the_device_does_not_judge_as_the_cpu_goes_out_ag
     open_pool: Open, library: Path, bundle: ModelBundle, tmp_path: Path
 ) -> None:
     pool, later = open_pool(choose(library, orders=tmp_path / "orders")), successor(bundle)
-    store = ModelStore(tmp_path / "models", bundle.manifest.product)
+    store = opened_store(tmp_path / "models", bundle.manifest.product)
     for number, one in enumerate((bundle, later)):
         store.stage(written(one, tmp_path / f"{number}.bundle"), prove=lambda folder: None)
     store.activate(bundle.bundle_id)
@@ -199,6 +198,7 @@ device = "coral"
 delegate_library = "{library}"
 fall_back_to_cpu = {fall_back}
 headless = true
+models.allow_development_keys = true
 """
 
 

@@ -67,7 +67,7 @@ def test_soaks() -> None:
 
 def said(good: int = 0, ng: int = 0, no_verdict: int = 0, **station: Any) -> dict[str, Any]:
     counters = {"good": good, "ng": ng, "no_verdict": no_verdict}
-    live = {"state": "ContinuousExecution", "restarts": 0, "counters": counters, **station}
+    live = {"state": "ContinuousExecution", "restarts": 0, "shift": counters, **station}
     return {"active": "b", "running": {"bundle_id": "b", "message": ""}, "station": live}
 
 
@@ -80,7 +80,7 @@ def test_a_watch_ends_well_after_so_many_parts() -> None:
     assert watch.told() == "34 parts, 4 of them rejected"
 
 
-def test_a_new_lot_begins_to_count_anew() -> None:
+def test_a_new_shift_begins_to_count_anew() -> None:
     watch = Watch(Soak(parts=12), "b")
     assert watch.look(said(good=100), 0) is None
     assert watch.look(said(good=105), 1) is None
