@@ -35,6 +35,7 @@ from edge_app.roles import Roles
 from edge_app.run import DEMO_BUNDLE, StationBuilder
 from edge_app.store import ModelStore
 from edge_app.tally import Tally
+from edge_app.trust import TrustStore
 from edge_app.ui import theme
 from edge_app.ui.app import PANEL_DPI, SIZES, make_application
 from edge_app.ui.bridge import StationBridge
@@ -310,7 +311,7 @@ def _station(folder: Path, interval_ms: int, parts: int | None) -> Iterator[Stat
     config = folder / "station.toml"
     config.write_text(
         f'product = "demo"\nmodels_dir = "models"\nsource = "synthetic:?seed=7&interval_ms={interval_ms}"\n'
-        'records_dir = "records"\nkeep_good_share = 1.0\nworkers = 1\n'
+        'records_dir = "records"\nkeep_good_share = 1.0\nworkers = 1\nmodels.allow_development_keys = true\n'
     )
     arguments = argparse.Namespace(
         config=config, parts=parts, source=None, bundle=None, records=None, control=None, headless=False
@@ -340,7 +341,7 @@ def slow_station(folder: Path, model_s: float = MODEL_S) -> Iterator[tuple[MainW
     """A window on a station whose model takes so long of a core for each part; its record holds some already."""
     here = {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1])])}
     slow = {**here, "FAULTY_EVERY": f"work {model_s}"}
-    store = ModelStore(folder / "models", "demo")
+    store = ModelStore(folder / "models", "demo", TrustStore(folder / "models" / ".trust", allow_development=True))
     store.activate(store.stage(DEMO_BUNDLE).bundle_id)
     (folder / "recipes").mkdir()
     (folder / "recipes" / "demo.toml").write_text('product = "demo"\n')
