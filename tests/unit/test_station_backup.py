@@ -22,6 +22,7 @@ from deploy import station_backup
 from edge_app.roles import Roles
 from edge_app.run import DEMO_BUNDLE
 from edge_app.store import ModelStore
+from edge_app.trust import TrustStore
 
 _SETTINGS = """# kept as it is written
 source = "synthetic:"
@@ -29,6 +30,7 @@ product = "demo"
 models_dir = "../models"
 records_dir = "../records"
 headless = true
+models.allow_development_keys = true
 """
 
 
@@ -74,7 +76,7 @@ def _make(folder: Path) -> Box:
     box.config.write_text(_SETTINGS)
     (box.config.parent / "recipes").mkdir()
     (box.config.parent / "recipes" / "demo.toml").write_text('product = "demo"\n')
-    store = ModelStore(folder / "models", "demo")
+    store = ModelStore(folder / "models", "demo", TrustStore(folder / "models" / ".trust", allow_development=True))
     store.activate(store.stage(DEMO_BUNDLE).bundle_id)
     Roles(box.state / "roles.json").set_pin("4711")
     box.judge(8)
