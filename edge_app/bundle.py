@@ -27,7 +27,7 @@ from edge_app.bundle_zip import MAX_BYTES, MAX_FILES, read_zip, write_zip
 from edge_app.devices import DeviceKind
 from edge_app.domain import Float32Array, UInt8Array
 from edge_app.errors import BundleError, DataError
-from edge_app.manifest import EDGE_TPU_MODEL, MODEL, BaseManifest, Manifest
+from edge_app.manifest import MODEL, BaseManifest, Manifest
 from edge_app.pictures import decode_picture
 from edge_app.signing import ANYONE, UNSIGNED, Signer, SigningKey, Trust, sign
 
@@ -75,8 +75,9 @@ class ModelBundle(Bundle[Manifest]):
 
     def model_for(self, device: DeviceKind) -> bytes:
         """The first graph for a device: for an Edge TPU the one compiled for it where there is one, else the plain."""
-        compiled = self.files.get(_compiled_name(self.manifest.delegates)) if device == "coral" else None
-        return compiled or self.model
+        coral = self.manifest.delegates.coral
+        compiled = coral.compiled if device == "coral" and coral is not None else None
+        return self.model if compiled is None else self.files[compiled]
 
     @property
     def head(self) -> bytes | None:
@@ -126,14 +127,6 @@ class ModelBundle(Bundle[Manifest]):
         if statistics.shape != (2, *size) or not np.isfinite(statistics).all() or statistics[1].min() <= 0:
             raise BundleError(f"{name}: expected finite (2, {size[0]}, {size[1]}) with positive spread")
         return statistics
-
-
-def _compiled_name(delegates: object) -> str:
-    """Name of the file compiled for the Edge TPU: the manifest's, or the compiler's own."""
-    found: object = delegates
-    for key in ("coral", "compiled"):
-        found = found.get(key) if isinstance(found, Mapping) else getattr(found, key, None)
-    return found if isinstance(found, str) else EDGE_TPU_MODEL
 
 
 def canonical_manifest(content: Mapping[str, Any]) -> bytes:

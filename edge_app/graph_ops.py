@@ -53,17 +53,18 @@ def operators(graph: bytes) -> set[str]:
 def check_operators(bundle: ModelBundle) -> None:
     """Refuse a bundle whose graphs use an operator that no detector needs.
 
-    The graph that is compiled for Coral is one custom operator; it is taken where the manifest says `coral`.
+    In the file that the manifest calls compiled for an Edge TPU, the one custom operator that does its work is taken.
 
     Raises:
         BundleError: which operator, in which file.
     """
-    coral = {f"custom: {CORAL}"} if "coral" in bundle.manifest.delegates else set()
+    coral = bundle.manifest.delegates.coral
     for name, graph in bundle.files.items():
         if not name.endswith(".tflite"):
             continue
         try:
-            strange = operators(graph) - ALLOWED - coral
+            compiled = coral is not None and name == coral.compiled
+            strange = operators(graph) - ALLOWED - ({f"custom: {CORAL}"} if compiled else set())
         except BundleError as error:
             raise BundleError(f"{bundle.bundle_id}: the model cannot be loaded: {name}: {error}") from error
         if strange:

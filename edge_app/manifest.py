@@ -284,6 +284,14 @@ class DisplayRange(_Part):
 Precision = Literal["int8", "int8+float", "int16x8", "dynamic", "float16", "float32"]
 
 
+class Estimate(_Part):
+    """A measured share with its 95 % interval."""
+
+    value: Rate
+    low: Rate
+    high: Rate
+
+
 class ParityAttempt(_Part):
     """A cheaper precision that was tried first and did not hold, with the figures it failed by."""
 
@@ -292,13 +300,20 @@ class ParityAttempt(_Part):
 
 
 class Parity(_Part):
-    """The exported model held against its float self on the same pictures."""
+    """The exported model held against its float self on the same pictures.
+
+    Attributes:
+        flip_rate: `label_flips` as a share of the pictures, with its 95 % interval.
+        fine_tuned: whether the weights were fine-tuned in whole numbers.
+    """
 
     precision: Precision
     n_pictures: PositiveInt
     score_error_mean: FiniteFloat
     score_error_max: FiniteFloat
     label_flips: Annotated[int, Field(ge=0)]
+    flip_rate: Estimate | None = None
+    fine_tuned: bool = False
     auroc_float: Rate | None = None
     auroc_exported: Rate | None = None
     keras_error_max: FiniteFloat
@@ -306,14 +321,6 @@ class Parity(_Part):
     passed: bool
     overridden: bool = False
     attempts: tuple[ParityAttempt, ...] = ()
-
-
-class Estimate(_Part):
-    """A measured share with its 95 % interval."""
-
-    value: Rate
-    low: Rate
-    high: Rate
 
 
 class Evaluation(_Part):
@@ -328,6 +335,60 @@ class Evaluation(_Part):
     normal_called_good: Estimate | None = None
     anomalous_called_ng: Estimate | None = None
     no_verdict: int = 0
+
+
+class LeftOperation(_Part):
+    """An operation that an Edge TPU does not run, and why."""
+
+    op: str
+    why: str
+
+
+class CoralFinding(_Part):
+    """What an Edge TPU runs of the first graph.
+
+    Attributes:
+        mapped_ops: operations that it runs, of `ops`; the first ones of the graph.
+        parameter_bytes: constants that these need; about 8 MB of them fit on the chip, the rest is sent each time.
+        predicted: by the trainer's rules; False where the compiler has said it.
+        compiled: file of the compiled graph beside the plain one; only where the compiler was there.
+        left: the operations that stay on the CPU, in the order they run.
+    """
+
+    mapped_ops: Annotated[int, Field(ge=0)]
+    ops: PositiveInt
+    parameter_bytes: Annotated[int, Field(ge=0)]
+    predicted: bool
+    compiled: str | None = None
+    left: tuple[LeftOperation, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.mapped_ops + len(self.left) != self.ops:
+            raise ValueError(f"{self.mapped_ops} mapped and {len(self.left)} left do not make {self.ops} operations")
+        if self.predicted != (self.compiled is None):
+            raise ValueError("a finding is predicted where there is no compiled file, and only there")
+        return self
+
+
+class Delegates(_Part):
+    """What a bundle is meant to run on. A list of names, as earlier trainers wrote it, is read too.
+
+    Attributes:
+        cpu: always there to fall back to.
+        gpu: the graphs are in floats, which a GPU computes in.
+        coral: what an Edge TPU would run; None where the first graph is not in whole numbers.
+    """
+
+    cpu: bool = True
+    gpu: bool = False
+    coral: CoralFinding | None = None
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _from_names(cls, given: Any) -> Any:
+        # Nothing is known of an Edge TPU from its name alone.
+        return {name: name in given for name in ("cpu", "gpu")} if isinstance(given, list | tuple) else given
 
 
 class GoldenSample(_Part):
@@ -366,11 +427,12 @@ class BaseManifest(_Part):
     evaluation: Evaluation | None = None
     provenance: Provenance
     golden: Annotated[tuple[GoldenSample, ...], Field(min_length=1)]
-    delegates: tuple[Literal["cpu", "gpu", "coral"], ...] = ("cpu",)
+    delegates: Delegates = Delegates()
 
     def needed_files(self) -> set[str]:
         """Names of the files without which the bundle is none."""
-        return {MODEL, *(sample.file for sample in self.golden)}
+        compiled = self.delegates.coral.compiled if self.delegates.coral else None
+        return {MODEL, *(sample.file for sample in self.golden), *([compiled] if compiled else [])}
 
 
 class Manifest(BaseManifest):

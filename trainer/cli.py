@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
                      help="even out the light of each picture; gamma also lifts what is dark")  # fmt: skip
     fit.add_argument("--precision", choices=("auto", "int8", "int8+float", "int16x8", "dynamic", "float16", "float32"),
                      default="auto", help="auto: the cheapest that keeps the float model's verdicts")  # fmt: skip
+    fit.add_argument("--target", choices=("cpu", "gpu", "coral"),
+                     help="what it is to run on: coral asks for int8 and calls edgetpu_compiler where that is"
+                     " installed, gpu asks for floats")  # fmt: skip
+    fit.add_argument("--qat", action="store_true",
+                     help="after training, fine-tune in whole numbers for int8 (detectors with gradients)")  # fmt: skip
     fit.add_argument("--false-reject-rate", type=float, default=0.01, metavar="RATE")
     fit.add_argument("--folds", type=int, help="good parts are scored by models that did not see them")
     fit.add_argument("--seed", type=int, default=0)
@@ -100,6 +105,17 @@ def _parser() -> argparse.ArgumentParser:
     add_key_arguments(sign, required=True)
     sign.add_argument("--add", action="store_true", help="keep the signatures that it has, while keys are exchanged")
     sign.set_defaults(handler=command_sign)
+
+    export = commands.add_parser("export", help="the same model for another device, without TensorFlow")
+    export.add_argument("bundle", type=Path, help="it is not changed")
+    export.add_argument("--target", choices=("cpu", "gpu", "coral"), required=True)
+    export.add_argument("--out", type=Path, required=True, metavar="NEW.bundle")
+    add_key_arguments(export)
+    export.set_defaults(handler=_export)
+
+    check = commands.add_parser("check-coral", help="which operations an Edge TPU would run, and why not the others")
+    check.add_argument("model", type=Path, metavar="MODEL", help="a plain .tflite file, or a bundle")
+    check.set_defaults(handler=_check_coral)
 
     evaluate = commands.add_parser("evaluate", help="AUROC, AUPRO and shares of right verdicts on labelled parts")
     evaluate.add_argument("bundle", type=Path)
@@ -190,6 +206,31 @@ def _extend(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _export(arguments: argparse.Namespace) -> int:
+    from edge_app.bundle import bundle_bytes, read_bundle
+    from trainer.coral import for_target
+    from trainer.files import write_atomically
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    keys = signing_keys(arguments, say)
+    bundle = for_target(read_bundle(arguments.bundle), arguments.target, say)
+    write_atomically(arguments.out, bundle_bytes(bundle))
+    sign_file(arguments.out, keys)
+    print(f"{arguments.out}: {bundle.bundle_id}, for {arguments.target}")
+    return EXIT_OK
+
+
+def _check_coral(arguments: argparse.Namespace) -> int:
+    from edge_app.bundle import read_bundle
+    from trainer.edgetpu import check, table
+
+    graph = arguments.model.read_bytes() if arguments.model.suffix == ".tflite" else read_bundle(arguments.model).model
+    print(table(check(graph)))
+    return EXIT_OK
+
+
 def _pairs(words: Sequence[str]) -> dict[str, str]:
     """NAME=VALUE words as a dict."""
     pairs = [word.partition("=") for word in words]
@@ -254,7 +295,14 @@ def _print_bundle(manifest: dict[str, Any], path: Path) -> None:
         f"image threshold {thresholds['image']:.6g} ({thresholds['rule']}, {thresholds['n_good']} good parts,"
         f" false-reject rate {thresholds['false_reject_rate']:.3g}, bound {thresholds['false_reject_bound']:.3g})"
     )
-    print(f"parity {proof['precision']}: {proof['label_flips']} of {proof['n_pictures']} verdicts flip")
+    rate = proof["flip_rate"]
+    print(
+        f"parity {proof['precision']}: {proof['label_flips']} of {proof['n_pictures']} verdicts flip"
+        + (f" ({rate['low']:.1%} to {rate['high']:.1%})" if rate else "")
+    )
+    if coral := manifest["delegates"]["coral"]:
+        how = "compiled" if coral["compiled"] else "predicted"
+        print(f"Edge TPU: {coral['mapped_ops']} of {coral['ops']} operations ({how})")
     if manifest.get("evaluation"):
         _print_figures(manifest["evaluation"])
 

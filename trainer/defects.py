@@ -1,4 +1,6 @@
-"""Defects drawn into good pictures, made of the product's own pictures: to choose and to prove with, never to train on.
+"""Defects drawn into good pictures, made of the product's own pictures: to choose, to prove and to round with.
+
+What is good is never learnt from them.
 
 Cut-paste after Li, Sohn, Yoon & Pfister, "CutPaste", CVPR 2021; the others are what goes wrong on a line: a scratch, a
 stain, a missing piece, a blurred place.
@@ -31,6 +33,15 @@ def damaged(picture: UInt8Array, place: Box | None = None) -> UInt8Array:
     broken = picture.copy()
     broken[middle] = 255 - broken[middle]
     return broken
+
+
+def with_defects(pictures: UInt8Array) -> UInt8Array:
+    """Good parts, uint8 (N, h, w, 3), each with a defect drawn into it, and each damaged: three times as many.
+
+    Good parts alone never reach what a defect reaches, and in whole numbers that would be cut off.
+    """
+    drawn = [draw_defect(one, pictures, KINDS[n % len(KINDS)], n) for n, one in enumerate(pictures)]
+    return np.concatenate([pictures, np.stack(drawn), np.stack([damaged(one) for one in pictures])])
 
 
 class Defect(NamedTuple):

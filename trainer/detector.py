@@ -40,12 +40,14 @@ class Network:
             (with the kinds "reconstruction" and "anomaly_map").
         head: from the model's features to an anomaly map (N, h, w, 1), or how to learn a patch head from the features
             that the exported model gives; only with kind "features".
+        rounded: the model again with weights fine-tuned in whole numbers, for INT8 alone; see `trainer.aware`.
         losses: loss of each epoch; empty where nothing is descended.
         files: further files for the bundle.
     """
 
     model: keras.Model
     head: keras.Model | PatchLearner | None = None
+    rounded: keras.Model | None = None
     losses: list[float] = field(default_factory=list)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -120,6 +122,7 @@ class Detector:
         texture: whether it can learn a texture from tiles.
         backbone: whether it needs ImageNet weights.
         term: whether its network gives a second number.
+        rounds: whether gradients can fine-tune it in whole numbers; see `trainer.aware`.
         precisions: what `auto` tries, the cheapest first. int16x8 comes late: its kernels are reference ones, tens of
             times slower than float's on a CPU.
     """
@@ -143,4 +146,5 @@ class Detector:
     texture: bool = False
     backbone: bool = False
     term: bool = False
+    rounds: bool = False
     precisions: tuple[Precision, ...] = ("int8", "int8+float", "float16", "int16x8", "float32")

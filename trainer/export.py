@@ -23,8 +23,10 @@ from edge_app.heatmap import encode_png
 from edge_app.manifest import HEAD, MODEL, PATCH_HEAD, Precision
 from edge_app.runtime import describe_model, sort_outputs
 from trainer.detector import Network
+from trainer.evaluate import share
 from trainer.normal import STATISTICS, Normal, encode_statistics
 from trainer.quiet import native_stderr_held
+from trainer.rounding import observe, rounded_twin
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "int8+float", "int16x8", "dynamic", "float16", "float32")
 TEMPLATE, _DRAFT_GOLDEN = "template.png", "golden/draft.png"
@@ -73,18 +75,22 @@ class Graphs:
     head: bytes | None = None
 
 
-def export(network: Network, precision: Precision, representative: UInt8Array) -> Graphs:
+def export(network: Network, precision: Precision, representative: UInt8Array, float_tail: int = 1) -> Graphs:
     """Convert a learnt network; with a head, the precision is the model's, and "int8+float" leaves the head alone.
 
     Args:
         network: model and head.
-        precision: see `to_tflite`.
+        precision: see `to_tflite`; "int8+float" of a network without a head leaves its last layers in floats.
         representative: uint8 (N, side, side, 3), what the model sees of good parts.
+        float_tail: how many last layers with weights that are.
 
     Raises:
         PrecisionError: this network cannot be converted so.
     """
-    model = to_tflite(network.model, "int8" if precision == "int8+float" else precision, representative)
+    learnt = network.rounded if network.rounded is not None and precision.startswith("int8") else network.model
+    if precision == "int8+float" and network.head is None:
+        return Graphs(to_tflite_with_tail(learnt, representative, float_tail))
+    model = to_tflite(learnt, "int8" if precision == "int8+float" else precision, representative)
     if not isinstance(network.head, keras.Model):
         return Graphs(model)  # a patch head is learnt later, and is in floats with any precision
     features = None
@@ -116,15 +122,46 @@ def to_tflite(
     Raises:
         PrecisionError: the converter cannot do this graph in this precision.
     """
+    converter = _converter(model)
+    set_precision(converter, precision, lambda: _representative(representative))
+    if precision == "int8" and not float_ends:
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return _converted(converter, precision)
+
+
+def to_tflite_with_tail(model: keras.Model, representative: UInt8Array, float_tail: int) -> bytes:
+    """Convert one graph to INT8 but for its last layers: uint8 in, float32 out.
+
+    Args:
+        model: as for `to_tflite`, of plain convolutions and dense layers.
+        representative: as for `to_tflite`; what they give sets the ranges.
+        float_tail: so many of the last layers with weights stay in floats.
+
+    Returns:
+        the TFLite flatbuffer.
+
+    Raises:
+        PrecisionError: the converter cannot do this graph so.
+    """
+    twin = rounded_twin(model, float_tail)
+    observe(twin, np.concatenate([one for [one] in _representative(representative)]))
+    converter = _converter(twin)
+    # The ranges stand in the graph: without representative pictures what has none stays in floats.
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = tf.uint8
+    return _converted(converter, "int8+float")
+
+
+def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
     # A graph with an open batch converts upsampling badly; the edge inspects one part at a time anyway.
     given = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="given")
     fixed = keras.models.clone_model(model, input_tensors=given)
     fixed.name = "graph"
     fixed.set_weights(model.get_weights())
-    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
-    set_precision(converter, precision, lambda: _representative(representative))
-    if precision == "int8" and not float_ends:
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return tf.lite.TFLiteConverter.from_keras_model(fixed)
+
+
+def _converted(converter: tf.lite.TFLiteConverter, precision: Precision) -> bytes:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_stderr_held():
         # "Statistics for quantized inputs were expected": they come from the representative pictures.
         warnings.simplefilter("ignore", UserWarning)
@@ -298,6 +335,7 @@ def parity(
     keras_error_max: float,
     allow_loss: bool,
     float_threshold: float | None = None,
+    fine_tuned: bool = False,
 ) -> dict[str, Any]:
     """Hold the exported model against its float self.
 
@@ -309,7 +347,8 @@ def parity(
         threshold: image threshold that the scores are held against.
         keras_error_max: largest difference of the float32 graph's output from Keras, real units 0..1.
         allow_loss: go on beyond the tolerance, and say so in the bundle.
-        float_threshold: the float graph's own, where its head was learnt from its own features; else the same.
+        float_threshold: the float graph's own, where its scores are on a scale of their own; else the same.
+        fine_tuned: whether the exported weights were fine-tuned in whole numbers.
 
     Returns:
         the manifest's `parity`.
@@ -344,6 +383,8 @@ def parity(
         "score_error_mean": float(error.mean()),
         "score_error_max": float(error.max()),
         "label_flips": flips,
+        "flip_rate": share(flips, len(ours)),
+        "fine_tuned": fine_tuned,
         "auroc_float": auroc_float,
         "auroc_exported": auroc_exported,
         "keras_error_max": keras_error_max,

@@ -11,7 +11,7 @@ from edge_app.domain import Float32Array, UInt8Array
 from edge_app.inspector import Inspector
 from edge_app.manifest import Precision
 from edge_app.patches import Learnt, blank_head, learn_heads
-from trainer.defects import KINDS, damaged, draw_defect
+from trainer.defects import with_defects
 from trainer.detector import PatchLearner
 from trainer.export import Graphs, Layout, assemble, export
 from trainer.normal import Normal
@@ -51,32 +51,29 @@ def seen_by_model(trained: Trained, indices: np.ndarray | None = None) -> UInt8A
     return pictures if tile is None else pictures[:, :tile, :tile]
 
 
-def export_all(trained: Trained, precision: Precision, like: Learnt | None = None) -> Exports:
+def export_all(trained: Trained, precision: Precision, like: Learnt | None = None, float_tail: int = 1) -> Exports:
     """Export in one precision; patch heads are learnt here, from the exported trunk's own features.
 
     Args:
         trained: what to export.
         precision: of the graphs.
         like: patch heads of another precision, whose patches are remembered in this one too; see `learn_heads`.
+        float_tail: see `export`.
 
     Raises:
         PrecisionError: the network cannot be converted so.
     """
     learner = trained.final.head
     if not isinstance(learner, PatchLearner):
-        folds = (export(network, precision, seen_by_model(trained, kept)) for kept, _, network in trained.folds)
-        return Exports(export(trained.final, precision, seen_by_model(trained)), folds)
-    trunk = export(trained.final, precision, _with_defects(seen_by_model(trained)[:_REPRESENTATIVE]))
+        folds = (
+            export(network, precision, seen_by_model(trained, kept), float_tail) for kept, _, network in trained.folds
+        )
+        return Exports(export(trained.final, precision, seen_by_model(trained), float_tail), folds)
+    trunk = export(trained.final, precision, with_defects(seen_by_model(trained)[:_REPRESENTATIVE]))
     features = _features(trained, trunk, learner)
     learnt = learn_heads(features, learner.gains, learner.plan, [(kept, out) for kept, out, _ in trained.folds], like)
     folds = (Graphs(trunk.model, head.to_bytes()) for head in learnt.folds)
     return Exports(Graphs(trunk.model, learnt.final.to_bytes()), folds, learnt)
-
-
-def _with_defects(pictures: UInt8Array) -> UInt8Array:
-    # Good parts alone never reach what a defect reaches, and in whole numbers that would be cut off.
-    drawn = [draw_defect(one, pictures, KINDS[n % len(KINDS)], n) for n, one in enumerate(pictures)]
-    return np.concatenate([pictures, np.stack(drawn), np.stack([damaged(one) for one in pictures])])
 
 
 def _features(trained: Trained, trunk: Graphs, learner: PatchLearner) -> Float32Array:

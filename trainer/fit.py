@@ -34,7 +34,8 @@ from edge_app.manifest import (
 )
 from edge_app.pictures import read_picture
 from edge_app.upright import PoseError
-from trainer import auto, calibrate
+from trainer import auto, aware, calibrate
+from trainer.coral import Target, delegates
 from trainer.cross_score import cross_score, learn_normal
 from trainer.data import DataSet, digest, load_pictures, open_data_set
 from trainer.defects import damaged
@@ -49,6 +50,7 @@ from trainer.export import (
     Normal,
     PrecisionError,
     assemble,
+    export,
     keras_error,
     parity,
 )
@@ -57,6 +59,7 @@ from trainer.files import write_atomically
 from trainer.frames import Frames, joined
 from trainer.golden import LEAST_TOLERANCE, choose_golden
 from trainer.health import learn_health
+from trainer.layer_errors import LayerError, float_tail, layer_errors
 from trainer.names import AUTO
 from trainer.normal import scattered, scores_of
 from trainer.place import learn_placement, strips_for_frames
@@ -69,6 +72,8 @@ TILE, TEXTURE_SIZE = 128, 256
 _DAMAGED = 24
 # Of the way from a usual good part's score to the threshold.
 _BORDERLINE = 0.05
+# Layers are held against each other on so many good parts.
+_LAYER_PICTURES = 8
 # So many parts in place are shown.
 _SHOWN_PLACED = 8
 
@@ -114,6 +119,8 @@ class Options:
     sequence: int | None = None
     skip_bad: bool = False
     allow_parity_loss: bool = False
+    target: Target | None = None
+    qat: bool = False
     channels: str | None = None
     ssim_weight: float | None = None
     l2_weight: float | None = None
@@ -146,6 +153,7 @@ class Fitted:
     Attributes:
         good_scores: of each good part, from a model that did not see it; its file stands in `good_paths`.
         placed: uint8 (n, size, size, 3), the first good parts in place; empty where they are judged as they lie.
+        layers: what each layer loses in INT8, whether that was taken or not; empty where it was not tried.
     """
 
     bundle: ModelBundle
@@ -156,6 +164,7 @@ class Fitted:
     skipped: list[str] = field(default_factory=list)
     good_paths: list[Path] = field(default_factory=list)
     placed: UInt8Array | None = None
+    layers: list[LayerError] = field(default_factory=list)
 
 
 def fit(
@@ -193,7 +202,8 @@ def fit(
     source = digest(paths, data_set.root)
     work = options.out.with_name(options.out.name + ".work")
     _open_work(work, plan, options, source)
-    on_plan(plan.epochs * (plan.folds + 1) * (2 if options.trim else 1))
+    epochs = plan.epochs + (aware.epochs_of(plan.epochs) if options.qat else 0)
+    on_plan(epochs * (plan.folds + 1) * (2 if options.trim else 1))
     trained = train_all(plan, pictures, work, on_epoch, placement)
     if options.trim and (odd := _odd_ones(trained, options)):
         for index, score in odd.items():
@@ -233,7 +243,7 @@ def choose_options(options: Options, data_set: DataSet, say: Callable[[str], Non
     Raises:
         DataError: a picture cannot be read, or an option needs a detector that is named.
     """
-    for name in ("loss", "epochs", "steps", "texture", "settings"):
+    for name in ("loss", "epochs", "steps", "texture", "settings", "qat"):
         if getattr(options, name):
             raise DataError(f"--{'set' if name == 'settings' else name}: name a --detector with it; auto has none")
     if options.precision == "int8":
@@ -319,6 +329,10 @@ def make_plan(options: Options, n_good: int) -> Plan:
         raise DataError(f"--epochs {options.epochs}: {name} is fitted in one go; leave it out")
     if epochs < 1:
         raise DataError(f"--epochs {epochs}: give at least 1")
+    _precisions(options, detector)
+    if options.qat:
+        aware.check_can_learn(detector)
+        detector = aware.fine_tuning(detector)
     return Plan(
         detector=detector,
         size=size,
@@ -330,6 +344,31 @@ def make_plan(options: Options, n_good: int) -> Plan:
         tile=tile,
         backbone_weights=options.backbone_weights,
     )
+
+
+def _precisions(options: Options, detector: Detector) -> list[Precision]:
+    """The precisions to try, the cheapest first.
+
+    Raises:
+        DataError: the asked one cannot be, or is not what the target computes in.
+    """
+    found = list(detector.precisions) if options.precision == "auto" else [options.precision]
+    if options.target == "coral":
+        # In and out in whole numbers; a head in floats is another graph, and runs on the CPU beside it.
+        wanted = ["int8", "int8+float"] if detector.kind == "features" else ["int8"]
+        found = [one for one in found if one in wanted]
+    elif options.target == "gpu":
+        found = [one for one in found if one in ("float16", "float32")]
+    if not found:
+        computes = "in int8" if options.target == "coral" else "in float16 or float32"
+        raise DataError(f"--target {options.target} computes {computes}, not in {options.precision}; leave one out")
+    if "int8+float" in found and detector.kind != "features" and not detector.rounds:
+        if options.precision == "int8+float":
+            raise DataError(
+                f"--precision int8+float: {detector.name} has neither a head nor a tail for floats; take int8"
+            )
+        found.remove("int8+float")
+    return found
 
 
 def _check_size(size: int, name: str, detector: Detector, step: int) -> None:
@@ -400,17 +439,13 @@ def make_bundle(
         DataError: the exported model fails its proof, or its golden samples cannot be chosen.
     """
     proof = _Proof(trained, options, data_set)
-    precisions = [options.precision] if options.precision != "auto" else list(trained.plan.detector.precisions)
-    if trained.final.head is None and "int8+float" in precisions:
-        if options.precision != "auto":
-            raise DataError(f"--precision int8+float: {trained.plan.detector.name} has no head; take int8")
-        precisions.remove("int8+float")
+    precisions = _precisions(options, trained.plan.detector)
     attempts: list[dict[str, str]] = []
     for precision in precisions:
         is_last = precision == precisions[-1]
         say(f"calibrating and proving in {precision}")
         try:
-            return proof.bundle(precision, source_sha256, attempts, is_last and options.allow_parity_loss)
+            return proof.bundle(precision, source_sha256, attempts, is_last and options.allow_parity_loss, say)
         except PrecisionError as error:
             if is_last:
                 raise
@@ -435,7 +470,7 @@ class _Proof:
                 f"the exported float32 model is {self._keras_error:.2g} away from Keras (allowed: {MAX_KERAS_ERROR});"
                 " fit again with other pictures or settings, or --allow-parity-loss"
             )
-        self._float = graphs, self._normal(graphs)
+        self._float, self._layers = (graphs, self._normal(graphs)), list[LayerError]()
         draft = self._draft(*self._float)
         self._cuts_out = draft.bundle.manifest.align.needs_own_resolution
         tested, labels = _readable(data_set, None if self._cuts_out else trained.plan.size)
@@ -451,16 +486,28 @@ class _Proof:
         self._damaged = self._made_worse(draft, trained.pictures[:_DAMAGED])
         self._float_damaged = scores_of(draft, self._damaged)
         # A patch head is learnt from its own trunk's features: its scores are on a scale of their own.
+        # So are those of weights that were fine-tuned.
         self._own_threshold: float | None = None
-        if isinstance(trained.final.head, PatchLearner):
+        if isinstance(trained.final.head, PatchLearner) or options.qat:
             found = cross_score(trained, exports, self._scoring, self._use_statistics)
             self._own_threshold = calibrate.image_threshold(found.scores, options.false_reject_rate).value
 
     def bundle(
-        self, precision: Precision, source_sha256: str, attempts: list[dict[str, str]], allow_loss: bool
+        self,
+        precision: Precision,
+        source_sha256: str,
+        attempts: list[dict[str, str]],
+        allow_loss: bool,
+        say: Callable[[str], None],
     ) -> Fitted:
         trained, options, data_set = self._trained, self._options, self._data_set
-        exports = export_all(trained, precision, self._learnt)
+        tail = 1
+        if precision == "int8+float" and trained.final.head is None:
+            tail = float_tail(self._layers or self._layers_of(export(trained.final, "int8", self._seen)))
+            say(f"the last {tail} layers with weights stay in floats")
+        exports = export_all(trained, precision, self._learnt, tail)
+        if precision.startswith("int8") and not self._layers:
+            self._layers = self._layers_of(exports.final)
         found = cross_score(trained, exports, self._scoring, self._use_statistics)
         if not np.isfinite(found.scores).all():
             raise PrecisionError(f"the {precision} model gives a score that is not finite")
@@ -489,7 +536,7 @@ class _Proof:
         content["parity"] = {
             **parity(
                 precision, self._float_scores, scores, self._labels, threshold.value, self._keras_error,
-                allow_loss, self._own_threshold,
+                allow_loss, self._own_threshold, options.qat and precision.startswith("int8"),
             ),
             "attempts": attempts,
         }  # fmt: skip
@@ -501,13 +548,19 @@ class _Proof:
         head = draft.model.patch_head
         if head is not None and len(head.words):
             files[GOOD_PATCHES] = draw_sheet(head, trained.placement.pictures)
+        content["delegates"], compiled = delegates(graphs.model, options.target, say)
+        files |= compiled
         results = None
         if data_set.test:
             results = evaluate(assemble(graphs, self._layout, self._scoring, normal, files, **content), data_set)
             content["evaluation"] = results.figures
         files["MODEL_CARD.md"] = model_card(content).encode()
         bundle = assemble(graphs, self._layout, self._scoring, normal, files, **content)
-        return Fitted(bundle, found.scores, trained.losses, results, trained.seconds)
+        return Fitted(bundle, found.scores, trained.losses, results, trained.seconds, layers=self._layers)
+
+    def _layers_of(self, graphs: Graphs) -> list[LayerError]:
+        float_graphs, _ = self._float
+        return layer_errors(float_graphs.model, graphs.model, self._seen[:_LAYER_PICTURES])
 
     def _has_verdict(self, draft: Inspector, picture: UInt8Array, limits: HealthSpec) -> bool:
         if self._cuts_out and _middle(draft, picture) is None:
@@ -581,6 +634,7 @@ def _open_work(work: Path, plan: Plan, options: Options, source_sha256: str) -> 
         "align": _align(options, plan.detector),
         "photometric": options.photometric or "none",
         "trim": options.trim,
+        "qat": options.qat,
         "backbone": None if weights is None else str(weights.resolve()),
         "source": source_sha256,
     }

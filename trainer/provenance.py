@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from trainer.detector import Plan  # TensorFlow, which a station does without
 
 PACKAGES = ("kensa", "keras", "numpy", "ai-edge-litert")
+HOW_TO_COMPILE = (
+    "predicted, not compiled; with Google's edgetpu_compiler installed (x86-64 Debian, coral.ai/docs/edgetpu/compiler)"
+    " type: trainer export X.bundle --target coral --out Y.bundle"
+)
 SHARES = {"normal_called_good": "normal called GOOD", "anomalous_called_ng": "anomalous called NG"}
 
 
@@ -92,6 +96,9 @@ def model_card(content: Mapping[str, Any]) -> str:
         f" error {proof['score_error_mean']:.3g}.",
         "",
     ]
+    if coral := content.get("delegates", {}).get("coral"):
+        how = f"compiled: {coral['compiled']}" if coral["compiled"] else HOW_TO_COMPILE
+        lines += [f"Edge TPU: {coral['mapped_ops']} of {coral['ops']} operations ({how}).", ""]
     if extended_from:
         lines[-1:] = [f"That is the proof of {extended_from}: the model is its own, all else was learnt again.", ""]
     if figures:

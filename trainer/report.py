@@ -20,9 +20,12 @@ from edge_app.pictures import read_picture
 from trainer.data import TestPart
 from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes, png_uri, write_page
 from trainer.fit import Fitted
+from trainer.layer_errors import LayerError
 
 _GALLERY = 8
 _TILE_PX = 220
+# So many layers are pointed out, where they lose more than a little.
+_WORST_LAYERS, _LITTLE_DB = 3, 0.5
 
 
 def write_report(fitted: Fitted, folder: Path) -> Path:
@@ -52,6 +55,8 @@ def write_report(fitted: Fitted, folder: Path) -> Path:
         trials=_trials(manifest.provenance.options.get("tried", ())),
         suspects=_suspects(fitted),
         placed=_placed(fitted),
+        layers=fitted.layers,
+        layer_chart=as_uri(layer_chart(fitted.layers)) if fitted.layers else None,
         seconds=fitted.training_seconds,
         skipped=fitted.skipped,
     )
@@ -196,6 +201,22 @@ def _suspects(fitted: Fitted) -> list[dict[str, Any]]:
     """The good parts that the others find strangest: a bad one that hides among them is one of these."""
     pairs = sorted(zip(fitted.good_scores, fitted.good_paths, strict=False), key=lambda pair: -pair[0])[:_GALLERY]
     return [{"name": path.name, "score": score, "plain": _thumbnail(read_picture(path))} for score, path in pairs]
+
+
+def layer_chart(layers: Sequence[LayerError]) -> Figure:
+    """A bar for each operation of the INT8 graph, the first at the top; those that lose most stand out."""
+    figure, axes = new_axes(7.0, 0.9 + 0.2 * len(layers))
+    worst = {
+        id(one) for one in sorted(layers, key=lambda one: -one.lost_db)[:_WORST_LAYERS] if one.lost_db > _LITTLE_DB
+    }
+    colours = [NG if id(one) in worst else PALE for one in layers]
+    axes.barh(range(len(layers)), [max(0.0, one.sqnr_db) for one in layers], color=colours, height=0.7)
+    axes.set_yticks(range(len(layers)), [f"{one.name}  {one.operation.lower()}" for one in layers], fontsize=8)
+    axes.invert_yaxis()
+    axes.set(xlabel="signal to rounding noise, dB (3 layers that lose most in colour)", ylim=(len(layers) - 0.4, -0.6))
+    for row, one in enumerate(layers):
+        axes.text(max(0.0, one.sqnr_db) + 0.5, row, f"{one.sqnr_db:.0f}", va="center", fontsize=7, color=INK)
+    return figure
 
 
 def _placed(fitted: Fitted) -> list[dict[str, str]]:

@@ -51,14 +51,20 @@ def train_autoencoder(job: Job, build: Callable[[int], keras.Model]) -> Network:
     model = build(plan.side)
 
     def arrange(batch: Float32Array, rng: np.random.Generator) -> tuple[Any, Any]:
-        if plan.tile is not None:
-            places = rng.integers(0, plan.size - plan.tile + 1, (len(batch), 2))
-            batch = np.stack([p[y : y + plan.tile, x : x + plan.tile] for p, (y, x) in zip(batch, places, strict=True)])
-        return batch, batch
+        seen = cut_tiles(batch, plan, rng)
+        return seen, seen
 
     losses = descend(job, model, loss_function(plan.loss), arrange)
     # Without optimizer and loss: what is exported is the graph alone.
     return Network(keras.Model(model.input, model.output, name=model.name), losses=losses)
+
+
+def cut_tiles(batch: Float32Array, plan: Plan, rng: np.random.Generator) -> Float32Array:
+    """What the model sees of pictures, (n, size, size, 3): tiles at random places, where it learns from tiles."""
+    if plan.tile is None:
+        return batch
+    places = rng.integers(0, plan.size - plan.tile + 1, (len(batch), 2))
+    return np.stack([p[y : y + plan.tile, x : x + plan.tile] for p, (y, x) in zip(batch, places, strict=True)])
 
 
 def descend(job: Job, model: keras.Model, loss: Any, arrange: Arrange) -> list[float]:

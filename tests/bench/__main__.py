@@ -17,8 +17,9 @@ from tests.bench.cells import machine
 OUT = Path("build/bench")
 # Quick ones first: each module has run(out: Path) -> dict with "markdown" and its figures.
 BENCHES = (
-    "speed", "workers", "cold_start", "latency", "swaps", "touches", "screen_cost", "demo_line", "health", "presence",
-    "tables", "install", "digits", "soak", "few", "contaminated", "disturbed", "calibration", "flagship", "classic",
+    "speed", "coral", "workers", "cold_start", "latency", "swaps", "touches", "screen_cost", "demo_line", "health",
+    "presence", "tables", "install", "digits", "soak", "few", "contaminated", "disturbed", "calibration", "flagship",
+    "classic",
 )  # fmt: skip
 
 

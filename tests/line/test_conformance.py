@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 from detector_conformance import (
     EXAMPLE,
     REPOSITORY,
@@ -35,8 +34,9 @@ from trainer.data import load_pictures, open_data_set
 from trainer.defects import damaged
 from trainer.detector import PatchLearner
 from trainer.detectors import DETECTORS
+from trainer.edgetpu import check
 from trainer.evaluate import evaluate
-from trainer.fit import fit
+from trainer.fit import fit, make_plan
 from trainer.normal import scores_of
 
 # The first to ask waits for those before it.
@@ -45,11 +45,6 @@ NAMES = (*names.DETECTOR_NAMES, EXAMPLE.name)
 # Of detectors that differ in their settings alone, the last one.
 LEARNERS = (*{DETECTORS[name].learn: name for name in names.DETECTOR_NAMES}.values(), EXAMPLE.name)
 Figures = dict[str, Any]
-# What the Edge TPU compiler maps, up to this version, as its documents and its output for known models say.
-EDGE_TPU = {
-    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "QUANTIZE": 1, "ADD": 2, "MUL": 2, "AVERAGE_POOL_2D": 2, "CONCATENATION": 2,
-    "RESIZE_NEAREST_NEIGHBOR": 2, "SPACE_TO_DEPTH": 2,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,16 +112,36 @@ def test_the_patch_trunk_is_all_that_an_edge_tpu_takes(fits: dict[str, tuple[Fut
     done.result()
     bundle = read_bundle(path)
     assert bundle.manifest.parity.precision == "int8+float"
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bundle.model, 0))
-    names_of = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
-    for code in model.operatorCodes:
-        name = names_of[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        assert code.version <= EDGE_TPU.get(name, 0), f"{name} version {code.version}"
-    (graph,) = model.subgraphs
-    whole = {schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT32}
-    assert {tensor.type for tensor in graph.tensors} <= whole
-    assert all((tensor.shape > 0).all() for tensor in graph.tensors if len(tensor.shape)), "static shapes"
-    assert len(bundle.model) < 8e6, "weights fit on the chip"
+    finding = check(bundle.model)
+    assert [one.name for one in finding.operations if one.why] == []
+    assert bundle.manifest.delegates.coral is not None
+    assert bundle.manifest.delegates.coral.mapped_ops == len(finding.operations)
+    assert finding.streamed_bytes == 0
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != EXAMPLE.name])
+def test_fine_tuning_in_whole_numbers_is_offered_or_refused_with_the_reason(name: str, data: Path) -> None:
+    options = replace(quick(name, data, Path("x.bundle")), qat=True)
+    if DETECTORS[name].rounds:
+        assert make_plan(options, 24).detector.name == name
+        return
+    with pytest.raises(DataError, match=rf"--qat: {name} cannot be fine-tuned in whole numbers, it"):
+        make_plan(options, 24)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name in names.DETECTOR_NAMES if DETECTORS[name].rounds])
+def test_fine_tuned_it_ships_in_int8(name: str, data: Path, tmp_path: Path) -> None:
+    options = replace(
+        quick(name, data, tmp_path / "x.bundle"), qat=True, precision="int8", allow_parity_loss=True, target="coral"
+    )
+    fit_quietly(options)
+    bundle = read_bundle(options.out)
+    assert bundle.manifest.parity.precision == "int8"
+    assert bundle.manifest.parity.fine_tuned
+    assert {bundle.manifest.input.dtype, bundle.manifest.output.dtype} == {"uint8"}
+    assert bundle.manifest.delegates.coral is not None
+    assert all(result.passed for result in check_golden(Inspector(bundle)))
 
 
 def test_the_edge_knows_no_detector() -> None:

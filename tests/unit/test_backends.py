@@ -97,15 +97,6 @@ def test_an_edge_tpu_gets_the_model_compiled_for_it_and_the_cpu_the_plain_one(
         Inspector(remade(bundle, {"model.tflite": both.model_for("coral")}))
 
 
-@pytest.mark.parametrize("delegates", [{"coral": {"compiled": "tpu.tflite"}}, {"coral": None}, ("cpu", "coral"), None])
-def test_the_manifest_may_name_the_compiled_model(bundle: ModelBundle, delegates: object) -> None:
-    named = isinstance(delegates, dict) and delegates["coral"] is not None
-    manifest = bundle.manifest.model_copy(update={"delegates": delegates})
-    files = {**bundle.files, "tpu.tflite": b"named", "model_edgetpu.tflite": b"usual"}
-    found = ModelBundle(manifest, files, bundle.manifest_bytes).model_for("coral")
-    assert found == (b"named" if named else b"usual")
-
-
 def test_a_device_that_computes_nonsense_is_refused(library: Path, bundle: ModelBundle, tmp_path: Path) -> None:
     (tmp_path / "orders").write_text("lie")
     message = refused(bundle, choose(library, orders=tmp_path / "orders"))

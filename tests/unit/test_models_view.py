@@ -30,7 +30,8 @@ def test_a_card_tells_every_fact(first: ModelBundle) -> None:
     assert all(card.facts.values())
     assert (card.doubts, card.trouble, card.sequence) == ({"signed"}, "", first.manifest.sequence)
     assert card.facts["false_rejects"] == "1 % (\u2264 1.9 %)"
-    assert card.facts["parity"] == "0 / 600"
+    parity = first.manifest.parity
+    assert card.facts["parity"] == f"{parity.label_flips} / {parity.n_pictures}"
 
 
 def test_what_was_not_measured_is_a_dash(first: ModelBundle) -> None:
@@ -52,7 +53,7 @@ def test_differences_are_the_facts_and_settings_that_differ(first: ModelBundle, 
     assert differences(card_of(second), card_of(first)) == [("scoring.ssim_sigma", *sigma)]
     other = changed(first, "thresholds", image=9.0)
     found = {name: (was, now) for name, was, now in differences(card_of(other), card_of(first))}
-    assert found["threshold"] == ("7.589", "9")
+    assert found["threshold"] == (f"{first.manifest.thresholds.image:.4g}", "9")
 
 
 def test_a_store_with_one_damaged_bundle(first: ModelBundle, second: ModelBundle, tmp_path: Path) -> None:

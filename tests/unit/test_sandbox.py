@@ -8,10 +8,12 @@ import flatbuffers
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from bundles import remade
+from delegate_library import FINDING
 
 from edge_app.bundle import read_bundle
 from edge_app.errors import BundleError
 from edge_app.graph_ops import check_operators, operators
+from edge_app.manifest import EDGE_TPU_MODEL, MODEL
 
 FORBIDDEN = {
     "network": "import socket; socket.socket()",
@@ -76,17 +78,18 @@ def test_what_is_no_graph_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "delegates", "said"),
+    ("code", "file", "said"),
     [
-        (b"evil", ["cpu"], "custom: evil"),
-        (b"edgetpu-custom-op", ["cpu"], "custom: edgetpu-custom-op"),
-        (b"edgetpu-custom-op", ["cpu", "coral"], ""),
-        (schema.BuiltinOperator.CALL_ONCE, ["cpu"], "CALL_ONCE"),
-        (schema.BuiltinOperator.READ_VARIABLE, ["cpu"], "READ_VARIABLE"),
+        (b"evil", MODEL, "custom: evil"),
+        (b"edgetpu-custom-op", MODEL, "custom: edgetpu-custom-op"),
+        (b"edgetpu-custom-op", EDGE_TPU_MODEL, ""),
+        (b"evil", EDGE_TPU_MODEL, "custom: evil"),
+        (schema.BuiltinOperator.CALL_ONCE, MODEL, "CALL_ONCE"),
+        (schema.BuiltinOperator.READ_VARIABLE, MODEL, "READ_VARIABLE"),
     ],
 )
 def test_an_operator_that_no_detector_needs_is_refused(
-    demo_bundle_path: Path, code: bytes | int, delegates: list[str], said: str
+    demo_bundle_path: Path, code: bytes | int, file: str, said: str
 ) -> None:
     bundle = read_bundle(demo_bundle_path)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bundle.model, 0))
@@ -96,9 +99,10 @@ def test_an_operator_that_no_detector_needs_is_refused(
     changed.deprecatedBuiltinCode = min(changed.builtinCode, 127)
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    strange = remade(bundle, {"model.tflite": bytes(builder.Output())}, delegates=delegates)
+    delegates = {"coral": FINDING} if file == EDGE_TPU_MODEL else {}
+    strange = remade(bundle, {file: bytes(builder.Output())}, delegates=delegates)
     if not said:
         check_operators(strange)
         return
-    with pytest.raises(BundleError, match=rf"model\.tflite uses operators that are not taken here \({said}\)"):
+    with pytest.raises(BundleError, match=rf"{file} uses operators that are not taken here \({said}\)"):
         check_operators(strange)

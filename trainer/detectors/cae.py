@@ -39,4 +39,5 @@ DETECTOR = Detector(
     steps=800,
     learning_rate=5e-3,
     texture=True,
+    rounds=True,
 )

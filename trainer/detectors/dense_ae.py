@@ -43,4 +43,5 @@ DETECTOR = Detector(
     batch=128,
     steps=1136,  # 16 epochs of 9,000 pictures
     scoring={"channels": "grey"},
+    rounds=True,
 )

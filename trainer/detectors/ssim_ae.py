@@ -56,4 +56,5 @@ DETECTOR = Detector(
     losses=("ssim", "l2", "l2+ssim", "l1+ms-ssim"),
     steps=800,
     texture=True,
+    rounds=True,
 )

@@ -131,4 +131,5 @@ DETECTOR = Detector(
     steps=800,
     term=True,
     settings={"form": "conv", "latent": 64, "sigma": 0.1},
+    rounds=True,
 )
