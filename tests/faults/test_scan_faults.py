@@ -102,3 +102,32 @@ def test_processes_killed_from_outside_cost_no_row(
 def _lines(out: Path) -> int:
     table = out / "results.csv"
     return table.read_bytes().count(b"\n") if table.exists() else 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_memory_does_not_grow_with_the_folder(bundle: ModelBundle, tmp_path: Path) -> None:
+    model = written(bundle, tmp_path / "m.bundle")
+    good = next(sample.file for sample in bundle.manifest.golden if sample.verdict == "GOOD")
+    most = [_most_resident_mb(model, bundle.files[good], tmp_path / str(count), count) for count in (1000, 100_000)]
+    assert most[1] - most[0] < 16
+
+
+def _most_resident_mb(model: Path, picture: bytes, top: Path, count: int) -> float:
+    """Of a scan of so many names: one in fifty a picture, the others too short to be one."""
+    (top / "parts").mkdir(parents=True)
+    for number in range(count):
+        source = top / f"{'whole' if number % 50 == 0 else 'short'} {number // 20_000}"  # a file has so many names
+        if not source.exists():
+            source.write_bytes(picture if number % 50 == 0 else picture[:300])
+        os.link(source, top / "parts" / f"a part with a name of usual length {number:06}.png")
+    words = ["scan", top / "parts", "--bundle", model, "--out", top / "out", "--workers", "2"]
+    with subprocess.Popen([sys.executable, "-m", "edge_app.cli", *map(str, words)], cwd=ROOT, stderr=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL) as process:  # fmt: skip
+        watched, most = psutil.Process(process.pid), 0
+        while process.poll() is None:
+            most = max(most, watched.memory_info().rss)
+            time.sleep(0.05)
+    assert process.returncode == 3
+    assert _lines(top / "out") == count + 1
+    return most / 2**20
