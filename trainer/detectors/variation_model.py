@@ -37,8 +37,8 @@ def learn(job: Job) -> Network:
 
     picture_in = keras.Input((side, side, 3), name="picture")
     less, per_limit = Shift(name="less_mean"), Factor(name="per_limit")
-    # An Edge TPU has no ABS. As the larger of the difference and its negative it would map, but rounded to whole numbers
-    # that gave a damage a tenth of its score.
+    # An Edge TPU has no ABS. As the larger of the difference and its negative it would map, but rounded to whole
+    # numbers that gave a damage a tenth of its score.
     x = per_limit(keras.ops.abs(less(picture_in)))
     less.values.assign(-mean)
     per_limit.values.assign(1.0 / limit)
