@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from bundles import opened_store
+from bundles import opened_store, written
 
-from edge_app.bundle import ModelBundle, build_bundle, bundle_bytes, content_of
+from edge_app.bundle import ModelBundle, build_bundle, content_of
 from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.control import ControlError, ask
 from edge_app.domain import Frame, Verdict, utc_now
@@ -147,9 +147,7 @@ class Soak:
         later = build_bundle(content, self.bundle.files)
         self._store = opened_store(self.folder / "models", self.bundle.manifest.product)
         for each in (self.bundle, later):
-            path = self.folder / "one.bundle"
-            path.write_bytes(bundle_bytes(each))
-            self._store.stage(path)
+            self._store.stage(written(each, self.folder / "one.bundle"))
         self._ids = itertools.cycle([later.bundle_id, self.bundle.bundle_id])
         self._store.activate(self.bundle.bundle_id)
         config = self.folder / "station.toml"

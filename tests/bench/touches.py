@@ -212,7 +212,7 @@ class Day:
         yield Touch("part: heat stronger", sheet.strength, lambda w: w is sheet.picture)
         yield Touch("part: compare", sheet.compare_button, lambda w: w is sheet.comparison)
         yield from self._closes("part: close", sheet.close_button)
-        yield from self._opens("reset counters", line.counters.reset)
+        yield from self._opens("reset counters", line.counters)
         yield from self._closes("reset counters: no", self._sheet.no_button)
         yield Touch("stop", line.stop_button, lambda w: w is line.stop_button and not w.isEnabled())
         yield line.start_button.isEnabled

@@ -9,6 +9,7 @@ from tests.bench.touches import slow_station, touch_all
 
 @pytest.mark.timeout(400)
 @pytest.mark.allow_warnings  # a machine under load may keep the slow model waiting
+@pytest.mark.long
 def test_no_touch_waits_for_the_model(qapp, tmp_path) -> None:
     if not (FOLDER / "kensa_ja.qm").is_file():
         pytest.skip("the translations are not compiled; make does it")
