@@ -279,8 +279,7 @@ def test_the_line_goes_on_while_its_record_is_read(qtbot, open_page, records, fi
     page.screen.line.feed(*[good] * 5)
     for every in (*Every, *Every):
         touch(qtbot, page.choices[every])
-    qtbot.waitUntil(lambda: len(page.screen.shown) > 0 and page.screen.bridge.station.status().lot.parts == 5)
-    assert records.counts()[Verdict.GOOD] == 5
+    qtbot.waitUntil(lambda: len(page.screen.shown) > 0 and records.counts()[Verdict.GOOD] == 5, timeout=20_000)
     assert page.every is Every.DAY
     qtbot.waitUntil(lambda: len(page._counts) == 30)
 

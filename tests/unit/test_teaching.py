@@ -250,9 +250,9 @@ def test_a_stick_that_is_gone_is_told_in_one_sentence(folder, parts, tmp_path):
 
 WORKER = """
 import json, os, time, sys
-print(json.dumps({"nice": os.nice(0), "threads": os.environ["OMP_NUM_THREADS"], "pid": os.getpid()}), flush=True)
-print("no JSON", flush=True)
 try:
+    print(json.dumps({"nice": os.nice(0), "threads": os.environ["OMP_NUM_THREADS"], "pid": os.getpid()}), flush=True)
+    print("no JSON", flush=True)
     time.sleep(float(sys.argv[1]))
 except KeyboardInterrupt:
     print("stopped in good order", file=sys.stderr)
