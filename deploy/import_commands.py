@@ -17,7 +17,7 @@ from edge_app.domain import Verdict
 from edge_app.errors import BundleError, ConfigError, DataError
 from edge_app.results import escape
 from edge_app.shadow import RECORDED_AT_MOST, Judged, compare, recorded_parts
-from edge_app.state_folder import state_folder
+from edge_app.state_folder import usual_records
 
 _EXIT_OK = 0
 _NAMED_AT_MOST = 20
@@ -97,7 +97,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         raise BundleError(f"{store.folder}: no bundle is active, so there is nothing to compare with; activate one")
     if arguments.parts < 1:
         raise ConfigError(f"--parts {arguments.parts}: give 1 or more")
-    folder = arguments.records or config.records_dir or state_folder() / "records"
+    folder = arguments.records or config.records_dir or usual_records([store.product])
     parts = recorded_parts(folder, store.product, arguments.parts)
     if not parts:
         raise DataError(f"{folder}: no recorded part of {store.product} has its picture still; keep more of them")

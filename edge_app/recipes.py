@@ -14,7 +14,6 @@ A file is replaced in one rename, after the new one is on the disk: killed anywh
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from typing import Any
 
 from edge_app.config import CameraConfig, StationConfig, check_config, parse_config, read_config
 from edge_app.errors import ConfigError
-from edge_app.files import sync_folder
+from edge_app.files import locked_folder, sync_folder
 from edge_app.store import ModelStore
 from edge_app.toml_edit import Place, edited, value_at
 
@@ -351,13 +350,9 @@ def _replace(like: Path, path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _one_writer(path: Path) -> Iterator[None]:
-    # The folder, since the file itself is replaced.
-    try:
-        lock = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise ConfigError(f"{path.parent}: cannot be read ({error.strerror}); check the path") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked_folder(path.parent))
+        except OSError as error:
+            raise ConfigError(f"{path.parent}: cannot be read ({error.strerror}); check the path") from error
         yield
-    finally:
-        os.close(lock)

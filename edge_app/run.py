@@ -34,7 +34,7 @@ from edge_app.roles import Roles
 from edge_app.screen_settings import Look, ScreenSettings
 from edge_app.serials import BarcodeReader, SerialInbox
 from edge_app.slot import FixedSlot, ModelSlot, StoreSlot
-from edge_app.state_folder import state_folder
+from edge_app.state_folder import state_folder, usual_records
 from edge_app.states import PartResult, State
 from edge_app.station import Recipe, Station
 from edge_app.stations import Stations
@@ -217,7 +217,7 @@ class _Build:
                 slots[which] = self._slot(camera, pool, trust)
                 self.stack.callback(slots[which].close)
         products = {which: slot.inspector().bundle.manifest.product for which, slot in slots.items()}
-        folder = config.records_dir or state_folder() / "+".join(sorted(set(products.values())))
+        folder = config.records_dir or usual_records(products.values())
         kept = {product: KeptLimits(limits_path(folder, product), product) for product in products.values()}
         limited = {which: LimitedSlot(slot, kept[products[which]]) for which, slot in slots.items()}
         records = Records(folder, keep_good_share=config.keep_good_share, limits=config.retention.limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from edge_app.errors import ConfigError
@@ -16,3 +17,8 @@ def state_folder() -> Path:
     except RuntimeError:
         raise ConfigError("there is no home folder to write records to; say where with --records DIR") from None
     return base / "kensa"
+
+
+def usual_records(products: Iterable[str]) -> Path:
+    """Where the verdicts on these products are written, unless the settings say otherwise."""
+    return state_folder() / "+".join(sorted(set(products)))

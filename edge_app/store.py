@@ -28,7 +28,7 @@ from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.bundle_names import MANIFEST, SIGNATURE
 from edge_app.domain import utc_now
 from edge_app.errors import BundleError
-from edge_app.files import sync_folder, write_whole
+from edge_app.files import locked_folder, sync_folder, write_whole
 from edge_app.log_file import append_line, who
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
@@ -322,13 +322,8 @@ class ModelStore:
     @contextlib.contextmanager
     def _changing_links(self, failing: str) -> Iterator[None]:
         # Held for milliseconds, also by a station that goes back by itself while a swap waits for its answer.
-        with self._disk(failing):
-            lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(lock)
+        with self._disk(failing), locked_folder(self.folder):
+            yield
 
     @contextlib.contextmanager
     def _disk(self, failing: str) -> Iterator[None]:

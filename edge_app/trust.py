@@ -10,7 +10,6 @@ it: whoever can write it decides what the station runs.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from edge_app.bundle import ModelBundle
 from edge_app.bundle_names import SIGNATURE
 from edge_app.domain import utc_now
 from edge_app.errors import BundleError, ConfigError
-from edge_app.files import sync_folder, write_whole
+from edge_app.files import locked_folder, sync_folder, write_whole
 from edge_app.key_files import parse_public_key, public_text
 from edge_app.log_file import append_line, who
 from edge_app.signing import PublicKey, Trust
@@ -216,16 +215,15 @@ class TrustStore:
     def _one_change(self) -> Iterator[None]:
         if self.folder is None:
             raise ConfigError("this station has no folder of trusted keys; write trust_dir under [models]")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise BundleError(f"{self.folder}: cannot be used ({error.strerror or error}); check the disk") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked_folder(self.folder))
+            except OSError as error:
+                raise BundleError(
+                    f"{self.folder}: cannot be used ({error.strerror or error}); check the disk"
+                ) from error
             yield
-        finally:
-            os.close(descriptor)
 
 
 def _why_not(trust: Trust, bundle: ModelBundle) -> str:
