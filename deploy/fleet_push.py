@@ -241,12 +241,6 @@ class Push:
             return self._now(row, Step.AT_NEXT_START, "no station runs there")
         row, watch = self._now(row, Step.WATCHING), Watch(self._soak, bundle_id)
         while True:
-            try:
-                status = self._link.status(row.station, product)
-            except LinkError as error:
-                if self._link.given_up.is_set():
-                    raise
-                status = {"error": str(error)}
             verdict = watch.look(status, time.monotonic())
             row = self._now(replace(row, parts=watch.parts), Step.WATCHING)
             if verdict == "":
@@ -256,6 +250,12 @@ class Push:
                 return self._back(row, verdict)
             if self._link.given_up.wait(POLL_S):
                 return self._now(row, Step.UNREACHABLE, "interrupted while it was watched; run the same command again")
+            try:
+                status = self._link.status(row.station, product)
+            except LinkError as error:
+                if self._link.given_up.is_set():
+                    raise
+                status = {"error": str(error)}
 
     def _back(self, row: Row, why: str) -> Row:
         """What is not good is undone, where the station has not done so itself."""
