@@ -230,7 +230,7 @@ class OutputReader:
         return self._in_levels(self._unsigned(stored), self._offset, self._colour)
 
     def planes(self, stored: np.ndarray[Any, Any], grey: bool = False) -> Planes:
-        """As it is compared; made of the stored numbers, so bytes are rounded to whole ones.
+        """As it is compared; luminance and halved colours are made of the stored numbers, so bytes stay whole ones.
 
         Args:
             stored: (h, w, 3), RGB, of the manifest's dtype.

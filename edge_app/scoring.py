@@ -16,10 +16,8 @@ from edge_app.manifest import ScoreRule, ScoringSpec, TermSpec
 from edge_app.strips import Strips
 
 LEVELS = 255.0
-# Chroma of what is grey.
-NEUTRAL = 128.0
-# Red and blue against luminance, each over as much of the levels as they can reach (ITU-R BT.601).
-_CHROMA = np.array([[0.500, -0.419, -0.081, NEUTRAL], [-0.169, -0.331, 0.500, NEUTRAL]], np.float32)
+# Chroma of what is grey, as OpenCV has it in floats.
+NEUTRAL = 0.5
 # Measured: the error of float32 is at most 1e-6 times mu_d^2 against the denominator.
 _LARGEST_RATIO = 70.0
 
@@ -49,6 +47,7 @@ class SsimMap:
         window: side of the Gaussian window, odd, pixels.
         sigma: its standard deviation, pixels; above 0.5 with a step of 2.
         data_range: span of real values, 1.0 for black to white.
+        middle: of the levels; they are taken as if it were the middle of 0..255.
         step: 1 or 2, pixels from one place of the map to the next.
 
     Attributes:
@@ -56,8 +55,15 @@ class SsimMap:
     """
 
     def __init__(
-        self, shape: tuple[int, ...], window: int = 11, sigma: float = 1.5, data_range: float = 1.0, step: int = 1
+        self,
+        shape: tuple[int, ...],
+        window: int = 11,
+        sigma: float = 1.5,
+        data_range: float = 1.0,
+        middle: float = LEVELS / 2,
+        step: int = 1,
     ) -> None:
+        self._twice_middle = 2 * middle
         self._reduced, small = None, shape
         if step == 2:
             # The variance of two neighbours' mean is 1/4.
@@ -86,7 +92,7 @@ class SsimMap:
         """
         scratch, mu_s, var_s, found = self._scratch, self._mu_s, self._var_s, self._map
         # The sum is taken around its middle, for the sake of its squares.
-        cv2.addWeighted(x_levels, 1.0, y_levels, 1.0, -LEVELS, dst=scratch, dtype=cv2.CV_32F)
+        cv2.addWeighted(x_levels, 1.0, y_levels, 1.0, -self._twice_middle, dst=scratch, dtype=cv2.CV_32F)
         self._blur(scratch, mu_s)
         np.multiply(scratch, scratch, out=scratch)
         self._blur(scratch, var_s, 2 * self._c2)
@@ -149,20 +155,25 @@ class Planes(NamedTuple):
     """A picture as it is compared: luminance at full size, and what is colour alone at half of it.
 
     Attributes:
-        luma: (h, w), Rec. 601.
-        chroma: (h // 2, w // 2, 2), red and blue against luminance, grey at 128; None where colour does not count.
+        luma: (h, w), Rec. 601, of the picture's dtype.
+        chroma: float32 (h // 2, w // 2, 2), red and blue against luminance, each over a span of 255 around `NEUTRAL`
+            (ITU-R BT.601); None where colour does not count.
     """
 
     luma: UInt8Array | Float32Array
-    chroma: UInt8Array | Float32Array | None
+    chroma: Float32Array | None
 
 
 def planes_of(picture_rgb: UInt8Array | Float32Array, grey: bool = False) -> Planes:
-    """The planes of a picture in levels 0..255, (h, w, 3), uint8 or float32; theirs is the same dtype."""
+    """The planes of a picture in levels 0..255, (h, w, 3), uint8 or float32."""
     luma = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY)
     if grey:
         return Planes(luma, None)  # type: ignore[arg-type]
-    return Planes(luma, cv2.transform(halved_levels(picture_rgb), _CHROMA))  # type: ignore[arg-type]
+    # In floats nothing is rounded twice.
+    small = halved_levels(picture_rgb).astype(np.float32, copy=False)
+    chroma = np.empty((*small.shape[:2], 2), np.float32)
+    cv2.mixChannels([cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)], [chroma], (1, 0, 2, 1))
+    return Planes(luma, chroma)  # type: ignore[arg-type]
 
 
 class Region(NamedTuple):
@@ -214,9 +225,9 @@ class Scorer:
         self._size = size = self._strips.canvas(*size)
         self._grey, small = spec.channels == "grey", halved_shape(size)
         window, sigma, data_range = spec.ssim_window, spec.ssim_sigma, spec.data_range
-        self._ssim = SsimMap(size, window, sigma, data_range, spec.map_step)
+        self._ssim = SsimMap(size, window, sigma, data_range, step=spec.map_step)
         # Of the same width on the part.
-        self._chroma_ssim = SsimMap((*small, 2), window // 2 | 1, sigma / 2, data_range)
+        self._chroma_ssim = SsimMap((*small, 2), window // 2 | 1, sigma / 2, data_range, NEUTRAL)
         self._mean, self._per_spread = None, None
         if statistics is not None:
             self._mean, self._per_spread = statistics[0].copy(), np.float32(1) / statistics[1]
