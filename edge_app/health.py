@@ -90,7 +90,7 @@ def health_of(picture: UInt8Array) -> Health:
         blown_share=blown,
         contrast=float(spread[0, 0]),
         detail_share=_detail_share(small.astype(np.float32)),
-        sharpness=_sharpness(cv2.subtract(grey, brightness, dtype=cv2.CV_32F)),  # type: ignore[arg-type]
+        sharpness=_sharpness(np.subtract(grey, brightness, dtype=np.float32)),
     )
 
 

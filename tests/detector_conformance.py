@@ -17,7 +17,8 @@ from trainer import training
 from trainer.data import load_pictures, open_data_set
 from trainer.detector import Detector, Job, Network
 from trainer.detectors import DETECTORS
-from trainer.fit import Options, fit, make_plan
+from trainer.fit import fit
+from trainer.options import Options, make_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIDE = 64

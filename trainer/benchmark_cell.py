@@ -79,7 +79,8 @@ def _judged(spec: dict[str, Any]) -> dict[str, Any]:
     data, settings = Path(spec["data"]), spec["settings"]
     data_set = open_data_set(data)
     check_enough(len(data_set.train_good), settings["false_reject_rate"])
-    from trainer.fit import Options, fit
+    from trainer.fit import fit
+    from trainer.options import Options
 
     options = Options(
         data=data,

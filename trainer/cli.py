@@ -159,7 +159,8 @@ def _fit(arguments: argparse.Namespace) -> int:
 
     check_enough(len(open_data_set(arguments.data).train_good), arguments.false_reject_rate)
     with native_stderr_held():
-        from trainer.fit import Options, fit
+        from trainer.fit import fit
+        from trainer.options import Options
 
     as_json = arguments.progress == "json"
     not_options = {"command", "handler", "report", "progress", *KEY_ARGUMENTS}

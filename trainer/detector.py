@@ -117,7 +117,7 @@ class Detector:
         learning_rate: Adam's, at the start of its decay.
         folds: see `Plan`; more of them cost time and make the threshold less wary.
         settings: the detector's own settings with their defaults.
-        scoring: what it wants different from `trainer.fit.SCORING`.
+        scoring: what it wants different from `trainer.options.SCORING`.
         align: how parts are brought into place first, by default.
         texture: whether it can learn a texture from tiles.
         backbone: whether it needs ImageNet weights.

@@ -19,8 +19,8 @@ from edge_app.manifest import GOOD_PATCHES
 from edge_app.pictures import read_picture
 from trainer.data import TestPart
 from trainer.figures import GOOD, INK, LINE, NG, PALE, as_uri, new_axes, png_uri, write_page
-from trainer.fit import Fitted
 from trainer.layer_errors import LayerError
+from trainer.proof import Fitted
 
 _GALLERY = 8
 _TILE_PX = 220

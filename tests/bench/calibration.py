@@ -173,8 +173,8 @@ def _trunk(paths: Sequence[Path]) -> ModelBundle:
     from trainer.detectors.patches import KENSA
     from trainer.export import assemble
     from trainer.exports import export_all, layout_of
-    from trainer.fit import Options
     from trainer.normal import Normal
+    from trainer.options import Options
     from trainer.place import learn_placement
     from trainer.training import Trained
 

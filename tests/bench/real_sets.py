@@ -16,7 +16,7 @@ from trainer.names import AUTO, BACKBONE_DETECTORS
 
 if TYPE_CHECKING:
     from trainer.evaluate import Results
-    from trainer.fit import Fitted  # TensorFlow, which planning and tables do without
+    from trainer.proof import Fitted  # TensorFlow, which planning and tables do without
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 DATA = SHARED / "data"
@@ -71,11 +71,12 @@ def fit_one(data: Path, work: Path, detector: str, seed: int, rate: float, **mor
         detector: or "auto".
         seed: of everything that is drawn.
         rate: false-reject rate.
-        more: further fields of `trainer.fit.Options`.
+        more: further fields of `trainer.options.Options`.
     """
     import cv2
 
-    from trainer.fit import Options, fit
+    from trainer.fit import fit
+    from trainer.options import Options
 
     # As on a station that does something else beside.
     cv2.setNumThreads(1)

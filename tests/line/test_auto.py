@@ -16,7 +16,8 @@ from edge_app.bundle import read_bundle
 from edge_app.errors import DataError
 from edge_app.inspector import Inspector, check_golden
 from trainer.data import open_data_set
-from trainer.fit import Options, choose_options, fit
+from trainer.fit import choose_options, fit
+from trainer.options import Options
 
 
 def keys(folder: Path, n: int, seed: int, notch: bool = False) -> None:

@@ -36,8 +36,9 @@ from trainer.detector import PatchLearner
 from trainer.detectors import DETECTORS
 from trainer.edgetpu import check
 from trainer.evaluate import evaluate
-from trainer.fit import fit, make_plan
+from trainer.fit import fit
 from trainer.normal import scores_of
+from trainer.options import make_plan
 
 # The first to ask waits for those before it.
 pytestmark = pytest.mark.timeout(400)

@@ -25,9 +25,10 @@ from trainer.data import load_pictures, open_data_set
 from trainer.detector import Network
 from trainer.export import Graphs, Layout, assemble, export
 from trainer.extend import extend
-from trainer.fit import Options, fit
+from trainer.fit import fit
 from trainer.health import learn_health
 from trainer.normal import Normal
+from trainer.options import Options
 from trainer.place import learn_placement
 
 pytestmark = pytest.mark.timeout(240)

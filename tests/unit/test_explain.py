@@ -27,8 +27,8 @@ from trainer.detector import Network
 from trainer.evaluate import evaluate
 from trainer.export import Graphs, Layout, assemble, export
 from trainer.extend import extend
-from trainer.fit import Fitted
 from trainer.normal import Normal, neighbours
+from trainer.proof import Fitted
 from trainer.report import write_report
 
 GRID, SIZE, PARTS = 8, 64, 6

@@ -18,7 +18,8 @@ from edge_app.preprocess import Preprocessor
 from edge_app.strips import Along, Strips
 from edge_app.upright import PartAligner, reductions
 from trainer.export import Graphs, Layout, Normal, assemble
-from trainer.fit import Options, fit
+from trainer.fit import fit
+from trainer.options import Options
 from trainer.place import Placement, learn_placement, strips_for_frames
 
 SIZE, SIDE = 128, 600

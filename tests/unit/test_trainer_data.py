@@ -89,7 +89,7 @@ def test_pictures_come_as_the_edge_sees_them(tmp_path: Path) -> None:
     ],
 )
 def test_product_names_can_be_folders_everywhere(tmp_path: Path, folder: str, asked: str | None, name: str) -> None:
-    from trainer.fit import Options, product_name
+    from trainer.options import Options, product_name
 
     options = Options(data=tmp_path / folder, out=tmp_path / "x.bundle", product=asked)
     if name is None:
