@@ -197,7 +197,10 @@ def test_1_killed_at_any_step_leaves_a_whole_bundle_active(swapper: Swapper, sce
     assert found == {scene.old.bundle_id, scene.new.bundle_id}, "it was killed before and after the flip"
 
 
-@pytest.mark.parametrize("step", ["fsync:when=1", "rename:when=2", "fsync:when=3"])
+@pytest.mark.parametrize(
+    "step",
+    ["rename:when=2", *(pytest.param(other, marks=pytest.mark.long) for other in ("fsync:when=1", "fsync:when=3"))],
+)
 def test_1_killed_command_leaves_a_whole_bundle_active(strace: str, scene: Scene, tmp_path: Path, step: str) -> None:
     store = scene.store()
     store.stage(scene.new_file, prove=untested)
