@@ -373,7 +373,7 @@ def test_10_second_swap_is_refused_at_once(scene: Scene) -> None:
         started_s = time.monotonic()
         for command in (["stage", str(scene.new_file), *scene.place()], ["rollback", *scene.place()]):
             assert_refused(swap_model(command), "another model swap of .* is under way")
-        assert time.monotonic() - started_s < 8
+        assert time.monotonic() - started_s < 20, "they did not wait the 30 s that the first one waits"
         first.send_signal(signal.SIGINT)
         assert first.wait(10) == 130
     assert store.active_id() == scene.new.bundle_id
