@@ -23,6 +23,8 @@ from trainer.options import Options, make_plan
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIDE = 64
 GOOD, NORMAL, ANOMALOUS = 24, 8, 8
+# Whole batches in the folds and at the end: a batch of another size is compiled apart.
+GOOD_IN_BATCHES = 32
 WEIGHTS = SHARED / "weights" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
 
 
@@ -39,10 +41,10 @@ def draw_part(rng: np.random.Generator, cut: bool) -> np.ndarray:
     return np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
 
-def draw_data(root: Path) -> Path:
+def draw_data(root: Path, good: int = GOOD) -> Path:
     """A folder in the MVTec AD layout."""
     rng = np.random.default_rng(4)
-    for folder, count in (("train/good", GOOD), ("test/good", NORMAL), ("test/cut", ANOMALOUS)):
+    for folder, count in (("train/good", good), ("test/good", NORMAL), ("test/cut", ANOMALOUS)):
         (root / folder).mkdir(parents=True)
         for index in range(count):
             Image.fromarray(draw_part(rng, folder == "test/cut")).save(root / folder / f"{index:02d}.png")

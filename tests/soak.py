@@ -64,8 +64,8 @@ class Soak:
     handles: list[int] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
 
-    def run(self, seconds: float, every_s: float) -> None:
-        """Start the station, do a fault every so often, stop it in good order."""
+    def run(self, seconds: float, every_s: float, least_good: int = 0) -> None:
+        """Start the station, do a fault every so often, stop it in good order, but not before so many GOOD parts."""
         with self._disk(), self._receiver(), self._station():
             self._until_judged(0.0)
             self._await_good(60.0)
@@ -83,6 +83,9 @@ class Soak:
                 cause()
                 self._await_good(_OVER_S)
                 self.faults.append((name, time.monotonic() - began_s))
+            while list(self.published.values()).count("GOOD") < least_good and self._process.poll() is None:
+                self._measure(time.monotonic() - started_s)
+                time.sleep(1.0)
             self._measure(time.monotonic() - started_s)
 
     def rows(self) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ class SshStation:
         self.config, self._authorized = folder / "station.toml", folder / "authorized_keys"
         self.config.write_text(
             f'product = "{product}"\nmodels_dir = "models"\nrecords_dir = "records"\ncontrol = "c"\nworkers = 1\n'
-            f'headless = true\nsource = "synthetic:?seed={number}&interval_ms=250"\n'
+            f'headless = true\nsource = "synthetic:?seed={number}&interval_ms=400"\n'
         )
         self.program = f"env PYTHONPATH={_ROOT} {sys.executable} -m deploy.swap_model"
         self._sshd: subprocess.Popen[bytes] | None = None

@@ -48,7 +48,7 @@ def open_pool() -> Iterator[Open]:
         pool.close()
 
 
-def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "it never came"
@@ -56,7 +56,7 @@ def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
 
 
 def judge(model: RemoteModel) -> Inspection:
-    return model.submit(golden_frame(model.bundle, model.bundle.manifest.golden[0].file)).result(timeout=30)
+    return model.submit(golden_frame(model.bundle, model.bundle.manifest.golden[0].file)).result(timeout=60)
 
 
 def assert_judges(model: RemoteModel, device: str) -> None:

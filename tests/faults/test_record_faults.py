@@ -262,20 +262,21 @@ def test_a_record_that_breaks_in_mid_run_makes_no_part_good(bundle: ModelBundle,
         assert {result.inspection.verdict for result in unrecorded} == {Verdict.NO_VERDICT}
 
 
-def test_kill_9_in_mid_write_loses_no_acknowledged_row(demo_bundle_path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [70, pytest.param(200, marks=pytest.mark.long)])
+def test_kill_9_in_mid_write_loses_no_acknowledged_row(demo_bundle_path: Path, tmp_path: Path, rounds: int) -> None:
     script = Path(__file__).with_name("record_killer.py")
     # In memory where there is such a place: a killed process loses nothing there either, and the kills come faster.
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
         done = subprocess.run(
-            [sys.executable, str(script), str(demo_bundle_path), f"{folder}/records", "200"],
+            [sys.executable, str(script), str(demo_bundle_path), f"{folder}/records", str(rounds)],
             capture_output=True,
             text=True,
             timeout=100,
         )
     assert done.returncode == 0, done.stderr
     rows, entries, removed, marks = (int(word) for word in done.stdout.split() if word.isdecimal())
-    assert rows > 500
-    assert entries > 100
-    assert removed > 50
-    assert marks > 50
+    assert rows > 2.5 * rounds
+    assert entries > rounds / 2
+    assert removed > rounds / 4
+    assert marks > rounds / 4

@@ -126,6 +126,8 @@ def test_ctrl_c_stops_it_and_it_goes_on(top: Path, tmp_path: Path) -> None:
     assert _same(tmp_path / "out", top / "whole")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_picture_that_kills_its_process_gets_the_row_that_one_machine_gives_it(
     top: Path, tmp_path: Path, bundle: ModelBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

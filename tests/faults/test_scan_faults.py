@@ -76,7 +76,7 @@ def test_processes_killed_from_outside_cost_no_row(
     bundle: ModelBundle, parts: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = parts("00.png", "03.png")
-    for number in range(200):
+    for number in range(120):
         os.link(folder / ("03.png" if number % 9 == 4 else "00.png"), folder / f"x{number:03}.png")
     scan(folder, bundle, tmp_path / "whole")
     model, out = written(bundle, tmp_path / "m.bundle"), tmp_path / "out"
@@ -86,7 +86,7 @@ def test_processes_killed_from_outside_cost_no_row(
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     killed = 0
-    for lines in (20, 60, 100, 140):
+    for lines in (15, 35, 55, 75):
         while process.poll() is None and _lines(out) < lines:
             time.sleep(0.002)
         for child in psutil.Process(process.pid).children()[:1]:

@@ -197,7 +197,10 @@ def test_1_killed_at_any_step_leaves_a_whole_bundle_active(swapper: Swapper, sce
     assert found == {scene.old.bundle_id, scene.new.bundle_id}, "it was killed before and after the flip"
 
 
-@pytest.mark.parametrize("step", ["fsync:when=1", "rename:when=2", "fsync:when=3"])
+@pytest.mark.parametrize(
+    "step",
+    ["rename:when=2", *(pytest.param(other, marks=pytest.mark.long) for other in ("fsync:when=1", "fsync:when=3"))],
+)
 def test_1_killed_command_leaves_a_whole_bundle_active(strace: str, scene: Scene, tmp_path: Path, step: str) -> None:
     store = scene.store()
     store.stage(scene.new_file, prove=untested)
@@ -370,7 +373,7 @@ def test_10_second_swap_is_refused_at_once(scene: Scene) -> None:
         started_s = time.monotonic()
         for command in (["stage", str(scene.new_file), *scene.place()], ["rollback", *scene.place()]):
             assert_refused(swap_model(command), "another model swap of .* is under way")
-        assert time.monotonic() - started_s < 8
+        assert time.monotonic() - started_s < 20, "they did not wait the 30 s that the first one waits"
         first.send_signal(signal.SIGINT)
         assert first.wait(10) == 130
     assert store.active_id() == scene.new.bundle_id

@@ -45,7 +45,7 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         pool.close()
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "it never came"
@@ -74,7 +74,7 @@ def only_pid(pool: WorkerPool) -> int:
 
 def assert_judges(model: RemoteModel) -> None:
     frame = part(model.bundle)
-    assert model.submit(frame).result(timeout=20).score == Inspector(model.bundle).inspect(frame).score
+    assert model.submit(frame).result(timeout=60).score == Inspector(model.bundle).inspect(frame).score
 
 
 FAULTS = [
@@ -97,9 +97,9 @@ def test_28_a_crash_or_hang_costs_one_part(open_pool: Open, bundle: ModelBundle)
         struck = model.submit(part(bundle, fault))
         others = [model.submit(part(bundle)) for _ in range(4)]
         for other in others:
-            assert other.result(timeout=20).verdict is Verdict.GOOD, "the other process goes on"
+            assert other.result(timeout=60).verdict is Verdict.GOOD, "the other process goes on"
         before_s.append(time.monotonic() - started_s)
-        inspection = struck.result(timeout=20)
+        inspection = struck.result(timeout=60)
         assert (inspection.verdict, inspection.reason) == (Verdict.NO_VERDICT, Reason.MODEL_FAILED)
         assert re.fullmatch(f"the model's process {pattern}", inspection.detail), inspection.detail
         wait_for_others(pool, pids)
@@ -120,7 +120,7 @@ def test_28_a_process_killed_between_two_parts_costs_none(open_pool: Open, bundl
         os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):  # the pool has noticed already
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        assert model.submit(frame).result(timeout=20).verdict is Verdict.GOOD
+        assert model.submit(frame).result(timeout=60).verdict is Verdict.GOOD
         assert only_pid(pool) != pid
 
 
@@ -136,10 +136,10 @@ def test_28_more_than_five_restarts_within_a_minute_are_given_up(
         pids = pool.status().pids
         struck = model.submit(part(bundle, f"signal {signal.SIGKILL:d}"))
         waits = model.submit(part(bundle))
-        assert struck.result(timeout=20).verdict is Verdict.NO_VERDICT
+        assert struck.result(timeout=60).verdict is Verdict.NO_VERDICT
         if kill < 5:
             wait_for_others(pool, pids)
-    assert waits.result(timeout=20).verdict is Verdict.NO_VERDICT
+    assert waits.result(timeout=60).verdict is Verdict.NO_VERDICT
     until(lambda: bool(told))
     message = "the model's process ended by signal 9, after 5 restarts within 60 s;"
     assert told == [pool.status().given_up]
@@ -169,7 +169,7 @@ def test_28_a_process_that_fails_its_golden_samples_gets_no_parts(
     (tmp_path / "fail").touch()
     os.kill(only_pid(pool), signal.SIGKILL)
     until(lambda: pool.status().restarts > 0)
-    inspection = model.submit(part(bundle)).result(timeout=20)
+    inspection = model.submit(part(bundle)).result(timeout=60)
     assert inspection.verdict is Verdict.NO_VERDICT
     until(lambda: pool.status().given_up != "")
     assert pool.status().given_up.startswith("the golden samples fail on purpose, after 2 restarts")
@@ -189,7 +189,7 @@ def test_28_parts_do_not_wait_for_a_process_that_is_slow_to_start(
     os.kill(only_pid(pool), signal.SIGKILL)
     until(lambda: not all_ready(pool))
     started_s = time.monotonic()
-    inspection = model.submit(part(bundle)).result(timeout=20)
+    inspection = model.submit(part(bundle)).result(timeout=60)
     assert time.monotonic() - started_s >= 0.8
     assert inspection.detail == "no process of the model was ready within 0.8 s"
     assert not all_ready(pool), "it waited for the process"
@@ -204,7 +204,7 @@ def test_28_a_slow_model_is_not_taken_for_one_that_hangs(
     pool = open_pool(1)
     model = pool.load(bundle)
     assert model.hang_after_s >= 4.0
-    assert model.submit(part(bundle, "sleep 2.2")).result(timeout=20).verdict is Verdict.GOOD
+    assert model.submit(part(bundle, "sleep 2.2")).result(timeout=60).verdict is Verdict.GOOD
     assert pool.status().restarts == 0
 
 
@@ -239,7 +239,7 @@ def test_28_nothing_is_left_behind(open_pool: Open, bundle: ModelBundle) -> None
     model = pool.load(bundle)
     for label in ("", "abort", f"signal {signal.SIGKILL:d}", "exit"):
         future = model.submit(part(bundle, label))
-        assert future.result(timeout=20).frame_id == 5
+        assert future.result(timeout=60).frame_id == 5
         if not label:
             assert held()[2] > 0, "this is how shared memory would be seen"
     pool.load(successor(bundle)).unload()

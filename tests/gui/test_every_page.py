@@ -1,6 +1,7 @@
 """Every page and every sheet that one touch opens: contrast, sizes and distances as they are really drawn.
 
-Each is looked at in both panels, languages and themes. What is drawn is told by the painter itself: every text with its
+Each is looked at in both panels, languages and themes: in two of the eight ways at once, the other six by `make
+test-long`. What is drawn is told by the painter itself: every text with its
 colour and place, whoever draws it; what is behind it is read from the picture of the window.
 """
 
@@ -30,6 +31,8 @@ from edge_app.ui.text import FitText, TouchButton
 _SIDE_MM, _APART_MM = 15, 3
 # They change what the others look at, or take minutes; each has its own story.
 _LEFT_ALONE = {"start_button", "stop_button", "menu_button", "trend_button"}
+# Both panels, languages and themes are among them.
+_AT_ONCE = [(PANELS[0], "en", "light"), (PANELS[1], "ja", "dark")]
 
 
 @pytest.fixture
@@ -230,14 +233,12 @@ class Walk:
 
 
 @pytest.mark.parametrize(
-    ("language", "worn"),
+    ("panel", "language", "worn"),
     [
-        pytest.param(language, worn, marks=() if (language == "en") == (worn == "light") else pytest.mark.long)
-        for language in NAMES
-        for worn in theme.NAMES
+        pytest.param(*way, marks=() if way in _AT_ONCE else pytest.mark.long)
+        for way in itertools.product(PANELS, NAMES, theme.NAMES)
     ],
 )
-@pytest.mark.parametrize("panel", PANELS)
 def test_every_page_and_sheet_can_be_read_and_touched(qtbot, made, panel, language, worn) -> None:
     size, dpi = panel
     bridge = made.bridge

@@ -39,6 +39,21 @@ def keys(folder: Path, n: int, seed: int, notch: bool = False) -> None:
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the ImageNet weights are not on this machine")
+def test_it_brings_parts_at_any_angle_into_place(tmp_path: Path) -> None:
+    data = tmp_path / "keys"
+    keys(data / "train/good", 12, 1)
+    lines: list[str] = []
+    options = Options(data, tmp_path / "x.bundle", size=128, photometric="none", backbone_weights=WEIGHTS)
+    chosen = choose_options(options, open_data_set(data), lines.append)
+    assert chosen.align == chosen.tried[0]["align"] != "none"
+    assert chosen.detector == chosen.tried[0]["detector"]
+    assert {trial["align"] for trial in chosen.tried} >= {"none", "crop", "upright"}
+    assert lines[-1].startswith(f"auto chose {chosen.detector}")
+
+
+# What it makes of its choice is a fit like any other; test_conformance.py fits the same detector.
+@pytest.mark.long
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the ImageNet weights are not on this machine")
 def test_it_chooses_and_its_choice_finds_what_is_bad(tmp_path: Path) -> None:
     data = tmp_path / "keys"
     keys(data / "train/good", 12, 1)
@@ -46,7 +61,7 @@ def test_it_chooses_and_its_choice_finds_what_is_bad(tmp_path: Path) -> None:
     keys(data / "test/notch", 5, 3, notch=True)
     done = command(
         "trainer.cli", "fit", data, "--out", tmp_path / "keys.bundle", "--backbone-weights", WEIGHTS, "--size", 128,
-        "--photometric", "none", "--report", tmp_path, timeout_s=110,
+        "--photometric", "none", "--report", tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from detector_conformance import (
     EXAMPLE,
+    GOOD_IN_BATCHES,
     REPOSITORY,
     WEIGHTS,
     draw_data,
@@ -45,6 +46,8 @@ pytestmark = pytest.mark.timeout(400)
 NAMES = (*names.DETECTOR_NAMES, EXAMPLE.name)
 # Of detectors that differ in their settings alone, the last one.
 LEARNERS = (*{DETECTORS[name].learn: name for name in names.DETECTOR_NAMES}.values(), EXAMPLE.name)
+# These are kensa with all the weight on one of its heads.
+OF_KENSA = ("patch_memory", "patch_gaussian")
 Figures = dict[str, Any]
 
 
@@ -57,7 +60,7 @@ def registered() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_data(tmp_path_factory.mktemp("conformance") / "bars")
+    return draw_data(tmp_path_factory.mktemp("conformance") / "bars", GOOD_IN_BATCHES)
 
 
 @pytest.fixture(scope="module")
@@ -73,19 +76,27 @@ def processes() -> Iterator[multiprocessing.context.ForkServerContext]:
 
 @pytest.fixture(scope="module")
 def fits(
-    data: Path, processes: multiprocessing.context.ForkServerContext, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    data: Path,
+    processes: multiprocessing.context.ForkServerContext,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, tuple[Future[Figures], Path]]]:
-    """Every detector is fitted, two at a time, while the tests of those that are done run."""
+    """Every detector that a test asks for is fitted, two at a time, while the tests of those that are done run."""
     folder = tmp_path_factory.mktemp("bundles")
+    asked = {item.callspec.params.get("fitted") for item in request.session.items if hasattr(item, "callspec")}
+    asked |= {"kensa" for item in request.session.items if item.name.startswith("test_the_patch_trunk")}
     with ProcessPoolExecutor(2, processes) as pool:
         yield {
             name: (pool.submit(fit_quietly, quick(name, data, folder / f"{name}.bundle")), folder / f"{name}.bundle")
             for name in NAMES
-            if WEIGHTS.exists() or not DETECTORS[name].backbone
+            if name in asked and (WEIGHTS.exists() or not DETECTORS[name].backbone)
         }
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.long) if name in OF_KENSA else name for name in NAMES],
+)
 def fitted(request: pytest.FixtureRequest, fits: dict[str, tuple[Future[Figures], Path]]) -> tuple[Figures, Path]:
     if request.param not in fits:
         pytest.skip("the ImageNet weights are not on this machine")
@@ -166,7 +177,7 @@ def test_evaluate_and_scan_are_bit_equal(fitted: tuple[Figures, Path], data: Pat
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in ("cae", "kensa") else pytest.param(name, marks=pytest.mark.long) for name in LEARNERS]
+    "name", [name if name == "cae" else pytest.param(name, marks=pytest.mark.long) for name in LEARNERS]
 )
 def test_killed_while_training_it_goes_on_to_the_same_network(
     name: str, data: Path, processes: multiprocessing.context.ForkServerContext, tmp_path: Path

@@ -47,7 +47,7 @@ def store(tmp_path: Path, bundles: tuple[ModelBundle, ...]) -> ModelStore:
     return store
 
 
-def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "it never came"
@@ -98,7 +98,7 @@ def test_swaps_while_the_station_runs(
             time.sleep(0.3)
         finally:
             station.send_signal(signal.SIGTERM)
-            station.wait(20)
+            station.wait(60)
         log.seek(0)
         said = log.read()
     assert station.returncode == 0, said

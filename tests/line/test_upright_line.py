@@ -51,7 +51,6 @@ def test_a_damaged_part_that_lies_anyhow_is_ng_where_the_damage_is(keys: Path, t
     done = command(
         "trainer.cli", "fit", keys, "--out", out, "--detector", "variation_model",
         "--align", "upright", "--photometric", "stretch", "--size", "128", "--false-reject-rate", "0.05",
-        timeout_s=110,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "nothing.png: part not found" in done.stderr

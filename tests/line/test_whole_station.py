@@ -31,7 +31,7 @@ class Running:
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found]
 
-    def until(self, condition: Any, limit_s: float = 30.0) -> None:
+    def until(self, condition: Any, limit_s: float = 60.0) -> None:
         deadline_s = time.monotonic() + limit_s
         while not condition():
             assert time.monotonic() < deadline_s, "it never came"
@@ -56,7 +56,7 @@ def running(folder: Path, bundle: Path, toml: str) -> Iterator[Running]:
             station.until(lambda: (folder / "control.sock").exists())
             yield station
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0, (folder / "log").read_text()
+            assert process.wait(60) == 0, (folder / "log").read_text()
         finally:
             process.kill()
             process.wait()

@@ -48,7 +48,7 @@ def lies(seed: int) -> tuple[float, tuple[float, float]]:
 
 @pytest.fixture(scope="module")
 def plates() -> Placement:
-    return learn_placement("upright", "none", [draw_plate(*lies(seed), seed) for seed in range(24)], SIZE)
+    return learn_placement("upright", "none", [draw_plate(*lies(seed), seed) for seed in range(16)], SIZE)
 
 
 def test_any_turn_is_found_to_a_fraction_of_a_degree() -> None:
@@ -71,7 +71,7 @@ def test_plates_at_any_angle_come_to_lie_alike(plates: Placement) -> None:
     assert part["heavy_end"] == "pattern"
     assert part["width_share"] == part["height_share"] >= 2 * HALF * 2**0.5 / SIDE
     assert not plates.left_out
-    cropped = learn_placement("crop", "none", [draw_plate(*lies(seed), seed) for seed in range(24)], SIZE)
+    cropped = learn_placement("crop", "none", [draw_plate(*lies(seed), seed) for seed in range(16)], SIZE)
     assert steadiness(plates.pictures) > 0.99 > 0.95 > steadiness(cropped.pictures)
 
 
@@ -100,7 +100,7 @@ def test_another_part_is_no_verdict(plates: Placement) -> None:
 
 
 def test_a_round_part_without_a_pattern_is_refused() -> None:
-    discs = [draw_plate(*lies(seed), seed, holes=False) for seed in range(20)]
+    discs = [draw_plate(*lies(seed), seed, holes=False) for seed in range(12)]
     with pytest.raises(DataError, match="cannot be brought into place so"):
         learn_placement("upright", "none", discs, SIZE)
 

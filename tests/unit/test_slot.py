@@ -62,7 +62,7 @@ def open_slot(store: ModelStore) -> Iterator[Callable[..., StoreSlot]]:
         slot.close()
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "it never came"

@@ -269,7 +269,7 @@ def start_worker(tmp_path: Path, monkeypatch, seconds: str) -> tuple[Background,
     return work, events, ended
 
 
-def wait_for(condition, limit_s: float = 20.0) -> None:
+def wait_for(condition, limit_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "it did not happen"

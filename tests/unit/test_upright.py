@@ -158,7 +158,7 @@ def test_a_thin_line_outlives_the_shrinking() -> None:
 
 
 def test_a_part_with_like_ends_is_accepted_either_way_round() -> None:
-    placement = learn_placement("upright", "none", frames(20, tail=60.0), SIZE)
+    placement = learn_placement("upright", "none", frames(12, tail=60.0), SIZE)
     assert part_of(placement).heavy_end == "none"
     assert part_of(placement).least_asymmetry == 0
     assert not placement.left_out

@@ -48,7 +48,7 @@ def model(pool: WorkerPool, bundle: ModelBundle) -> Iterator[RemoteModel]:
     model.unload()
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "it never came"
