@@ -100,7 +100,7 @@ def _swap_to_and_fro(
     for number in range(SWAPS):
         time.sleep(took_s)
         begun, begun_s = len(results), time.monotonic()
-        command = [sys.executable, "-m", "deploy.swap_model", "activate", ids[(number + 1) % 2], "--allow-downgrade"]
+        command = [sys.executable, "-m", "deploy.swap_start", "activate", ids[(number + 1) % 2], "--allow-downgrade"]
         done = subprocess.run([*command, "--models", str(models), "--product", product], capture_output=True)
         failed += done.returncode != EXIT_OK
         time.sleep(_SETTLES_S)
