@@ -1,6 +1,7 @@
 """The throwaway process that proves a bundle: it gives way to the line, and what it waits for that is not its fault."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -90,12 +91,13 @@ def test_waiting_for_the_processor_is_not_held_against_the_model() -> None:
         for one in busy:
             one.kill()
             one.wait()
-    waiting.join(30)
+    with process:
+        waiting.join(30)
     assert printed == [b"done\n"]
 
 
 def test_what_sleeps_or_works_too_long_is_stopped() -> None:
     for works in ("import time; time.sleep(60)", "while True: pass"):
-        process = subprocess.Popen([sys.executable, "-c", works], stdout=subprocess.PIPE)
-        assert _output_of(process, 0.2) is None
-        assert process.wait(10) != 0
+        with subprocess.Popen([sys.executable, "-c", works], stdout=subprocess.PIPE) as process:
+            assert _output_of(process, 0.2) is None
+        assert process.returncode == -signal.SIGKILL
