@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -407,14 +408,19 @@ class GoldenJudge(Protocol):
         """The verdict on one frame."""
 
 
-def check_golden(inspector: GoldenJudge) -> list[GoldenResult]:
+def check_golden(inspector: GoldenJudge, before_each: Callable[[], object] = lambda: None) -> list[GoldenResult]:
     """Inspect the bundle's golden samples with this very inspector.
+
+    Args:
+        inspector: it.
+        before_each: called before each sample; may wait.
 
     Returns:
         one result a sample; `passed` only when the verdict is the expected one and the score within tolerance.
     """
     results = []
     for index, sample in enumerate(inspector.bundle.manifest.golden):
+        before_each()
         frame = Frame(
             image_rgb=decode_picture(inspector.bundle.files[sample.file]),
             frame_id=index,

@@ -7,7 +7,6 @@ It gets one job over its channel, tells how far it is, and stops between two par
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import sys
 import threading
@@ -18,23 +17,11 @@ import cv2
 
 from edge_app.batch import scan
 from edge_app.bundle import verify_bundle
-from edge_app.child import live_as_child
+from edge_app.child import give_way, live_as_child
 from edge_app.errors import KensaError
 from edge_app.worker_channel import Channel
 
-# Of a core that the line wants too, it gets a tenth; a lower share still would never end beside a busy line.
-_NICE = 10
 _TELL_EVERY_S = 0.1
-
-
-def give_way() -> None:
-    """Take the processor only where the line leaves it, and be the first to go when memory runs out."""
-    os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    # Kernels that group by session (autogroup) look at the group's nice value alone, and this session is its own.
-    for path, value in (("/proc/self/autogroup", _NICE), ("/proc/self/oom_score_adj", 1000)):
-        with contextlib.suppress(OSError):
-            Path(path).write_text(str(value))
-    cv2.setNumThreads(1)
 
 
 def serve(channel: Channel) -> None:
@@ -69,6 +56,7 @@ def main(argv: list[str]) -> int:
     descriptor, parent_pid = map(int, argv)
     live_as_child(parent_pid)
     give_way()
+    cv2.setNumThreads(1)
     with contextlib.suppress(EOFError, ConnectionError):  # nobody is there any more
         serve(Channel(socket.socket(fileno=descriptor)))
     return 0

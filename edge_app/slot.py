@@ -378,11 +378,22 @@ def in_process(threads: int = 1) -> Make:
     return lambda bundle: InProcess(ready_inspector(bundle, threads))
 
 
-def ready_inspector(bundle: ModelBundle, threads: int = 1, choice: DeviceChoice = CPU) -> Inspector:
+def ready_inspector(
+    bundle: ModelBundle,
+    threads: int = 1,
+    choice: DeviceChoice = CPU,
+    before_each: Callable[[], object] = lambda: None,
+) -> Inspector:
     """An inspector that has proved itself, and is warm, since it has judged its golden samples.
 
     On another device than the CPU the CPU judges them too, and both must agree: a driver may compute nonsense in
     silence.
+
+    Args:
+        bundle: verified.
+        threads: threads of the interpreter.
+        choice: the device.
+        before_each: called before each golden sample; may wait.
 
     Raises:
         DeviceError: the device cannot be used, or gives other scores than the CPU.
@@ -390,12 +401,12 @@ def ready_inspector(bundle: ModelBundle, threads: int = 1, choice: DeviceChoice 
     """
     inspector = Inspector(bundle, threads, choice)
     try:
-        on_cpu = check_golden(inspector if choice.is_cpu else Inspector(bundle, threads))
+        on_cpu = check_golden(inspector if choice.is_cpu else Inspector(bundle, threads), before_each)
         failed = [result for result in on_cpu if not result.passed]
         if failed:
             raise BundleError(f"{bundle.bundle_id}: the golden self-test gives a wrong result, {failed[0].detail}")
         if not choice.is_cpu:
-            _agree(inspector, choice, check_golden(inspector), on_cpu)
+            _agree(inspector, choice, check_golden(inspector, before_each), on_cpu)
     except DataError as error:
         raise BundleError(f"{bundle.bundle_id}: a golden sample is not a picture: {error}") from error
     return inspector

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
+from itertools import takewhile
 from time import monotonic
 
 import numpy as np
@@ -132,6 +133,7 @@ class Station:
         self._single = trigger if isinstance(trigger, OnDemand) else OnDemand(_SINGLE_TIMEOUT_S)
         self._thread: threading.Thread | None = None
         self._judge = slot.inspector()
+        self._recorded_with = self._judge.bundle.bundle_id
         self._machine.move(Event.MODEL_READY)
 
     @property
@@ -355,14 +357,10 @@ class Station:
 
     def _give(self, part: Frame | MissedPart, guard: FrameGuard, recorder: Recorder) -> None:
         """Hand a part to the model, or decide without it."""
-        before, self._judge = self._judge, self._slot.inspector()
-        judge = self._judge
+        judge = self._judge = self._slot.inspector()
         # In hand from now on: whatever goes wrong, it is told of.
         one = InHand(part, judge)
         recorder.add(one)
-        if self._records is not None and judge.bundle.bundle_id != before.bundle.bundle_id:
-            change = {"camera": self.recipe.name, "was": before.bundle.bundle_id, "is": judge.bundle.bundle_id}
-            self._records.audit("bundle", "station", "parts are judged with another model", change)
         if isinstance(part, MissedPart):
             verdict = _at_once(one.missed(part.reason, part.detail))
         else:
@@ -386,13 +384,23 @@ class Station:
         return (replace(frame, serial=serial) if serial else frame), missing_serial(serial, why_not)
 
     def _record(self, judged: Sequence[InHand]) -> Sequence[int]:
-        """Commit the first of them and what goes with it; their numbers."""
+        """Commit the first of them and what goes with it; their numbers.
+
+        That another model judges is written down before its first part: here, not where parts are handed over, for
+        those would wait for the disk.
+        """
         if self._records is None:
             return [0] * len(judged)
+        was, now = self._recorded_with, judged[0].judge.bundle.bundle_id
+        if now != was:
+            change = {"camera": self.recipe.name, "was": was, "is": now}
+            self._records.audit("bundle", "station", "parts are judged with another model", change)
+            self._recorded_with = now
         decided_utc = utc_now()
-        for one in judged:
+        same = list(takewhile(lambda one: one.judge.bundle.bundle_id == now, judged))
+        for one in same:
             one.decided_utc = decided_utc
-        return self._records.append([self._row_of(one, decided_utc) for one in judged])
+        return self._records.append([self._row_of(one, decided_utc) for one in same])
 
     def _row_of(self, one: InHand, decided_utc: datetime) -> JudgedPart:
         return JudgedPart(

@@ -14,7 +14,6 @@ from typing import Any
 
 from edge_app import worker_child
 from edge_app.bundle import ModelBundle
-from edge_app.devices import DeviceChoice
 from edge_app.domain import Frame, Inspection
 from edge_app.errors import BundleError
 from edge_app.inspector import Inspector
@@ -45,13 +44,13 @@ class FaultyInspector(Inspector):
         return super().inspect(frame, *rest)
 
 
-def faulty_ready_inspector(bundle: ModelBundle, threads: int, choice: DeviceChoice) -> Inspector:
+def faulty_ready_inspector(bundle: ModelBundle, *how: Any) -> Inspector:
     bundle_id, _, fault = os.environ.get("FAULTY_LOAD", "").partition(" ")
     if bundle.bundle_id == bundle_id:
         suffer(fault)
     if Path(os.environ.get("FAULTY_GOLDEN", "/nowhere")).exists():
         raise BundleError("the golden samples fail on purpose")
-    return ready_inspector(bundle, threads, choice)
+    return ready_inspector(bundle, *how)
 
 
 ready_inspector = worker_child.ready_inspector

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from fake_cameras import ScriptedCamera, noisy, wait_until
 from stations import GivenSlot, RunningStation, SlowInspector, golden_picture
 
 from edge_app.bundle import ModelBundle, build_bundle, content_of, read_bundle
-from edge_app.domain import Frame, Reason, Verdict, utc_now
+from edge_app.domain import Frame, Inspection, Reason, Verdict, utc_now
 from edge_app.errors import DataError, RecordsError
 from edge_app.heatmap import encode_png
 from edge_app.inspector import Inspector
@@ -168,6 +169,48 @@ def test_a_part_with_which_a_change_of_model_cannot_be_recorded_is_told_of(bundl
         assert run.station.status().state is State.ERROR
         assert run.results[0].inspection.frame_id == 0
         assert set(run.reasons) == {"NOT_RECORDED"}
+
+
+def test_no_part_waits_for_the_record_of_a_change_of_model(bundle: ModelBundle, tmp_path: Path) -> None:
+    other = build_bundle(content_of(bundle) | {"sequence": bundle.manifest.sequence + 1}, bundle.files)
+    went_on, written = threading.Event(), []
+
+    class Judging(Inspector):
+        def inspect(self, frame: Frame, *how: Any) -> Inspection:
+            if self.changed and frame.frame_id >= self.changed + 2:
+                went_on.set()
+            return super().inspect(frame, *how)
+
+    class Writing(Records):
+        def audit(self, *entry: Any, **details: Any) -> None:
+            assert went_on.wait(20), "parts wait for the record"
+            super().audit(*entry, **details)
+            written.append("the change")
+
+        def append(self, parts: Sequence[JudgedPart]) -> list[int]:
+            numbers = super().append(parts)
+            written.extend(part.inspection.bundle_id for part in parts[: len(numbers)])
+            return numbers
+
+    slot, later = GivenSlot(Inspector(bundle)), Judging(other)
+    later.changed = 0
+
+    def change(result: PartResult) -> None:
+        if result.inspection.frame_id == 1:
+            later.changed = 2
+            slot._judge = InProcess(later)
+
+    good = golden_picture(bundle, Verdict.GOOD)
+    camera = ScriptedCamera([noisy(good, number) for number in range(12)], pace_s=0.02)
+    camera.live = False
+    with RunningStation(bundle, lambda: camera, None, slot=slot, also=change) as run:
+        run.records = run.station._records = Writing(tmp_path)
+        run.station.start()
+        assert run.station.wait(30)
+    first = written.index("the change")
+    assert set(written[:first]) == {bundle.bundle_id}
+    assert set(written[first + 1 :]) == {other.bundle_id}
+    assert len(written) == 13
 
 
 @pytest.mark.allow_warnings

@@ -1,6 +1,9 @@
 """The command `swap-model`, on a station that does not run."""
 
 import json
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +11,12 @@ import pytest
 from bundles import opened_store, successor, written
 
 from deploy.swap_model import main
+from edge_app import __version__
 from edge_app.bundle import ModelBundle, read_bundle
+from edge_app.child import GIVES_WAY
 
 Told = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -98,3 +104,14 @@ def test_the_place_comes_from_station_toml(
     assert "--models DIR" in capsys.readouterr().err
     assert main(["status", "--models", str(tmp_path)]) == 4
     assert "--product NAME" in capsys.readouterr().err
+
+
+def test_the_command_gives_way_before_it_imports_what_is_heavy() -> None:
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["swap-model"]
+    module, _, name = script.partition(":")
+    program = (
+        f"import os, sys\nfrom {module} import {name}\nheavy = 'numpy' in sys.modules\nsys.argv = ['', '--version']\n"
+        f"try:\n    {name}()\nexcept SystemExit:\n    print(heavy, os.nice(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"swap-model {__version__}", f"False {GIVES_WAY}"]

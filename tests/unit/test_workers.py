@@ -19,11 +19,13 @@ from bundles import golden_frame, remade, successor, wrong_score
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
 from edge_app.cli import main
+from edge_app.devices import CPU
 from edge_app.domain import Area, Box, Frame, Inspection, Reason, UInt8Array, Verdict, utc_now
 from edge_app.errors import BundleError
 from edge_app.inspector import Inspector, check_golden
 from edge_app.slot import FixedSlot
 from edge_app.worker_channel import Channel
+from edge_app.worker_child import serve_bundles, serve_parts
 from edge_app.worker_jobs import Job, Jobs, Loaded
 from edge_app.worker_start import start_worker
 from edge_app.workers import RemoteModel, WorkerPool
@@ -190,6 +192,55 @@ def test_a_bundle_stays_as_long_as_somebody_uses_it(pool: WorkerPool, model: Rem
     until(lambda: pool.status().bundles == (first,))
     assert other.inspect(frame).score == score, "too late, but not lost"
     until(lambda: pool.status().bundles == (first,))
+
+
+def test_of_a_bundle_each_step_begins_while_no_part_is_in_hand(bundle: ModelBundle) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    inspectors: dict[str, Inspector] = {}
+    steps: list[bool] = []
+
+    class Rests(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            steps.append(self.is_set())
+            return super().wait(timeout)
+
+    rests, here, there = Rests(), Channel(ours), Channel(theirs, keeps=False)
+    child = threading.Thread(target=serve_bundles, args=(there, inspectors, rests), daemon=True)
+    child.start()
+    here.send(("load", bundle.manifest_bytes, dict(bundle.files), CPU, 1))
+    with pytest.raises(TimeoutError):
+        here.receive(0.3)
+    assert (steps, inspectors) == ([False], {})
+    rests.set()
+    (kind, _), _ = here.receive(20)
+    assert (kind, set(inspectors)) == ("done", {bundle.bundle_id})
+    assert len(steps) == 2 + len(bundle.manifest.golden)
+    here.close()
+    child.join(10)
+    there.close()
+
+
+def test_a_process_rests_between_two_parts_and_not_while_one_is_in_hand(bundle: ModelBundle) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    rests, rested = threading.Event(), []
+
+    class Watched(Inspector):
+        def inspect(self, frame: Frame, *how: object) -> Inspection:
+            rested.append(rests.is_set())
+            return super().inspect(frame, *how)
+
+    here, there, watched = Channel(ours), Channel(theirs), {bundle.bundle_id: Watched(bundle)}
+    child = threading.Thread(target=serve_parts, args=(there, watched, rests), daemon=True)
+    child.start()
+    for _ in range(2):
+        assert rests.wait(10)
+        here.send(("golden", bundle.bundle_id))
+        here.receive(20)
+    assert rests.wait(10)
+    assert rested == [False] * 2 * len(bundle.manifest.golden)
+    here.close()
+    child.join(10)
+    there.close()
 
 
 def test_it_ends_with_what_it_has_and_refuses_the_rest(bundle: ModelBundle) -> None:
