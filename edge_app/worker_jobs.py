@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from collections import deque
@@ -10,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from edge_app.bundle import ModelBundle
 from edge_app.domain import UInt8Array
@@ -166,7 +167,7 @@ class Jobs:
             self._in_hand -= 1
             if job.image_rgb is not None:
                 job.loaded.latencies_s.append(took_s)
-                job.loaded.usual_s = statistics.median(job.loaded.latencies_s)
+                job.loaded.usual_s = float(np.median(job.loaded.latencies_s))
         if job.future.set_running_or_notify_cancel():
             job.future.set_result(answer)
         self._finish(job)
