@@ -17,9 +17,9 @@ from edge_app.errors import DataError
 from edge_app.heatmap import HEATMAP_MAX_SIDE_PX, encode_png, overlay, shrunk
 from edge_app.inspector import Inspector
 from edge_app.pictures import read_picture
-from edge_app.unjudged import no_verdict
 from edge_app.results import Row, escape
 from edge_app.scan_folder import Folder
+from edge_app.unjudged import no_verdict
 
 
 def inspect_file(

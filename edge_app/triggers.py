@@ -242,7 +242,7 @@ class TriggerOptions(pydantic.BaseModel):
         least_area_share: what covers less of the region is no part.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     mode: Mode = "continuous"
     every_s: Annotated[float, Field(strict=True, ge=0.01, le=86400)] = 1.0

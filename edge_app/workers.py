@@ -298,9 +298,7 @@ class WorkerPool:
 
     def _may_start(self, place: int) -> bool:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closing or (not self._given_up and (place == 0 or self._begun))
-            )
+            self._changed.wait_for(lambda: self._closing or (not self._given_up and (place == 0 or self._begun)))
             return not self._closing
 
     def _one_life(self, place: int) -> str:

@@ -89,8 +89,9 @@ def station(records: Path) -> list[str]:
 
 
 def with_byte_code(folder: Path) -> dict[str, str]:
-    """The environment of processes that keep what they compile, in this folder."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    """The environment of processes that keep what they compile, in this folder; what this program sets is not in it."""
+    ours = ("PYTHONDONTWRITEBYTECODE", "OPENBLAS_NUM_THREADS", "PYDANTIC_DISABLE_PLUGINS")
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
