@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 # uv would fetch an interpreter of its own; the machine's one is used.
 export UV_PYTHON_DOWNLOADS := never
+# As pip does: else every start compiles what it imports, wherever byte code is not written.
+export UV_COMPILE_BYTECODE := true
 # The machine's certificates, as pip uses them: a company's own are among them.
 export UV_SYSTEM_CERTS := true
 LINE_DATA := build/line

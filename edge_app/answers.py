@@ -6,18 +6,19 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_app import __version__
-from edge_app.board import read_board, read_disk
 from edge_app.control import Command
 from edge_app.errors import ConfigError
 from edge_app.rejects import AllOutputs
 from edge_app.states import StationStatus
 from edge_app.stations import Stations
-from edge_app.status import CameraReport, OutputReport, StatusReport, latency_of
 from edge_app.triggers import Answer
 from edge_app.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from edge_app.status import CameraReport, StatusReport
 
 
 def commands(stations: Stations, pool: WorkerPool, outputs: AllOutputs, records_folder: Path) -> Mapping[str, Command]:
@@ -55,6 +56,10 @@ def report(
     stations: Stations, pool: WorkerPool, outputs: AllOutputs, records_folder: Path, uptime_s: float
 ) -> StatusReport:
     """The whole program at this moment."""
+    # Built when somebody asks first: a start is not to wait for it.
+    from edge_app.board import read_board, read_disk
+    from edge_app.status import OutputReport, StatusReport, latency_of
+
     whole = stations.status()
     latencies_ms = [value for station in stations.each for value in station.latencies_ms()]
     return StatusReport(
@@ -105,6 +110,8 @@ def _camera(asked: dict[str, Any]) -> str | None:
 
 
 def _camera_report(status: StationStatus) -> CameraReport:
+    from edge_app.status import CameraReport
+
     return CameraReport(
         name=status.name,
         source=status.source,

@@ -115,7 +115,7 @@ def _as_text(value: object) -> str:
 
 
 class _Closed(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 Days = Annotated[float, Field(ge=0, le=36_500, strict=True)]

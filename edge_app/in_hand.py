@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edge_app.domain import Frame, Inspection, MissedPart, Reason, UInt8Array
-from edge_app.inspector import no_verdict
 from edge_app.slot import Judge
+from edge_app.unjudged import no_verdict
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -41,6 +40,7 @@ from edge_app.placing import ignored_on_canvas, make_placer
 from edge_app.preprocess import Preprocessor
 from edge_app.runtime import TfliteModel
 from edge_app.scoring import Scorer
+from edge_app.unjudged import no_verdict
 from edge_app.upright import PoseError
 
 
@@ -355,35 +355,6 @@ class Inspector:
             box = self._placer.box_back(found.box_in_map, pose, roi)
             regions.append(Region(box, found.area_px * pixel_area, found.peak))
         return tuple(regions)
-
-
-def no_verdict(
-    bundle: ModelBundle,
-    device: str,
-    frame_id: int,
-    label: str,
-    reason: Reason,
-    detail: str,
-    *,
-    captured_utc: datetime | None = None,
-    threshold: float | None = None,
-) -> Inspection:
-    """NO VERDICT on a part of which there may not even be a frame; captured now, unless said when.
-
-    The threshold is the bundle's own, unless it was moved.
-    """
-    return Inspection(
-        verdict=Verdict.NO_VERDICT,
-        frame_id=frame_id,
-        label=label,
-        captured_utc=captured_utc or utc_now(),
-        product=bundle.manifest.product,
-        bundle_id=bundle.bundle_id,
-        device=device,
-        threshold=bundle.manifest.thresholds.image if threshold is None else threshold,
-        reason=reason,
-        detail=detail,
-    )
 
 
 @dataclass(frozen=True, slots=True)

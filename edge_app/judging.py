@@ -15,10 +15,11 @@ from edge_app.bundle import ModelBundle
 from edge_app.domain import Frame, Inspection, Reason, UInt8Array, Verdict, utc_now
 from edge_app.errors import DataError
 from edge_app.heatmap import HEATMAP_MAX_SIDE_PX, encode_png, overlay, shrunk
-from edge_app.inspector import Inspector, no_verdict
+from edge_app.inspector import Inspector
 from edge_app.pictures import read_picture
 from edge_app.results import Row, escape
 from edge_app.scan_folder import Folder
+from edge_app.unjudged import no_verdict
 
 
 def inspect_file(

@@ -1,4 +1,7 @@
-"""Keys as files: NAME.key to sign with, for its owner alone, and NAME.pub to give away."""
+"""Keys as files: NAME.key to sign with, for its owner alone, and NAME.pub to give away.
+
+What reads private keys is imported by whoever has one: a station reads public ones, at each start.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,6 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_app.errors import BundleError, ConfigError
 from edge_app.files import sync_folder
@@ -39,6 +38,9 @@ def new_key(name: str, folder: Path, passphrase: bytes | None = None, kind: KeyK
     Raises:
         ConfigError: a key of that name is there already, no such name, or the files cannot be written.
     """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     if not _NAME.fullmatch(name):
         raise ConfigError(f'{name!r} is no name of a key; take letters, digits, ".", "-" and "_"')
     key = SigningKey(name, kind, Ed25519PrivateKey.generate())
@@ -66,6 +68,10 @@ def read_key(path: Path, ask_passphrase: Callable[[], bytes] | None = None) -> S
     Raises:
         ConfigError: unreadable, readable by others too, no such key, or the wrong passphrase.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode

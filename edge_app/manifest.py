@@ -20,8 +20,9 @@ Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 class _Part(pydantic.BaseModel):
-    # An unknown field is kept, so a station passes on what a newer trainer wrote.
-    model_config = pydantic.ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    # An unknown field is kept, so a station passes on what a newer trainer wrote. Built when first used: by themselves
+    # most of these classes are never validated, and a start builds the whole manifest's validator alone.
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class FileEntry(_Part):

@@ -1,6 +1,7 @@
 """`edge-app records`: reads, exports and verifies a record, also while a station writes it.
 
-Nothing here loads a model or decodes a picture, and nothing writes into the record's folder.
+Nothing here loads a model or decodes a picture, and nothing writes into the record's folder. Imports wait for the
+command, since every command's parser is made each time.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ import argparse
 import contextlib
 import json
 import os
-import sqlite3
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_app.errors import RecordsError
-from edge_app.records_read import Filter, chunks, columns_of, count, newest, span_of
-from edge_app.records_schema import DATABASE, open_to_read
-from edge_app.records_verify import verify
-from edge_app.results import escape
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from edge_app.records_read import Filter
 
 _VERDICTS = {"GOOD": "GOOD", "NG": "NG", "NO-VERDICT": "NO VERDICT"}
 
@@ -62,6 +63,8 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 def command_query(arguments: argparse.Namespace) -> int:
     """`edge-app records query`: the newest first."""
+    from edge_app.records_read import newest
+
     with _opened(arguments.folder) as connection:
         rows = newest(connection, _filter(arguments), arguments.limit)
     try:
@@ -83,6 +86,7 @@ def command_export(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from edge_app.records_export import export_table, table_writer
+    from edge_app.records_read import chunks, columns_of, count, span_of
 
     writer = table_writer(arguments.format)
     if arguments.out.resolve().is_relative_to(arguments.folder.resolve()):
@@ -105,6 +109,8 @@ def command_verify(arguments: argparse.Namespace) -> int:
     Raises:
         RecordsError: there was at least one.
     """
+    from edge_app.records_verify import verify
+
     with _opened(arguments.folder) as connection:
         findings = 0
         for finding in verify(arguments.folder, connection):
@@ -128,6 +134,10 @@ def command_verify(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    import sqlite3
+
+    from edge_app.records_schema import DATABASE, open_to_read
+
     connection = open_to_read(folder)
     try:
         yield connection
@@ -140,6 +150,8 @@ def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:
+    from edge_app.records_read import Filter
+
     return Filter(
         verdicts=tuple(arguments.verdict or ()),
         since_utc=arguments.since,
@@ -151,6 +163,8 @@ def _filter(arguments: argparse.Namespace) -> Filter:
 
 
 def _line(row: dict[str, Any]) -> str:
+    from edge_app.results import escape
+
     fields = [f"{row['part_id']:>8}", row["decided_utc"][:23], f"{row['verdict']:<10}"]
     if row["score"] is not None:
         fields.append(f"score {row['score']:.5f} threshold {row['threshold']:.5f}")

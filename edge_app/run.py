@@ -27,11 +27,8 @@ from edge_app.errors import ConfigError, RecordsError
 from edge_app.limited import LimitedSlot
 from edge_app.limits import KeptLimits, limits_path
 from edge_app.mailbox import Policy
-from edge_app.recipes import Recipes
 from edge_app.records import Records
 from edge_app.rejects import outputs_of
-from edge_app.roles import Roles
-from edge_app.screen_settings import Look, ScreenSettings
 from edge_app.serials import BarcodeReader, SerialInbox
 from edge_app.slot import FixedSlot, ModelSlot, StoreSlot
 from edge_app.state_folder import state_folder, usual_records
@@ -45,7 +42,6 @@ from edge_app.triggers import make_trigger
 from edge_app.trust import ANYONE, TrustStore
 from edge_app.upkeep import Upkeep, audit_keys
 from edge_app.watchdog import Watchdog
-from edge_app.wedge import WedgeScanner
 from edge_app.worker_device import FellBack
 from edge_app.worker_start import StartedWorker
 from edge_app.workers import WorkerPool
@@ -56,6 +52,7 @@ _INSTALLED, _KEPT = _HERE / "demo.bundle", _HERE.parent / "models" / "demo.bundl
 
 if TYPE_CHECKING:
     from edge_app.control_http import HttpControl
+    from edge_app.recipes import Recipes
 
 DEMO_BUNDLE = _INSTALLED if _INSTALLED.is_file() else _KEPT
 # As fast as it goes where somebody waits for the figures, at a pace one can follow where somebody looks on.
@@ -87,6 +84,8 @@ def command_run(arguments: argparse.Namespace, early: StartedWorker | None = Non
         if config.headless:
             code = _run_headless(builder)
         else:
+            from edge_app.roles import Roles
+            from edge_app.screen_settings import Look, ScreenSettings
             from edge_app.ui.app import run_screen
 
             # A line for each verdict where somebody waits for the parts asked for; a kiosk's log is spared them.
@@ -123,7 +122,11 @@ class StationBuilder:
     ) -> None:
         self._arguments, self._tally, self.watchdog = arguments, tally, watchdog
         overridden = tuple(_given(arguments))
-        self.recipes = None if arguments.config is None else Recipes(arguments.config, overridden)
+        self.recipes: Recipes | None = None
+        if arguments.config is not None:
+            from edge_app.recipes import Recipes
+
+            self.recipes = Recipes(arguments.config, overridden)
         self._stack = contextlib.ExitStack()
         self._build: _Build | None = None
         self._early = early
@@ -252,6 +255,8 @@ class _Build:
         )
         for camera, station in zip(cameras, found.each, strict=True):
             if camera.scanner is not None:
+                from edge_app.wedge import WedgeScanner
+
                 scanner = WedgeScanner(camera.scanner, station.recipe.inbox.put, camera.scanner_layout)
                 self.stack.callback(scanner.close)
                 scanner.start()

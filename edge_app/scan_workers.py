@@ -21,9 +21,9 @@ from edge_app.bundle import ModelBundle
 from edge_app.child import how_it_ended, start_child
 from edge_app.domain import Reason
 from edge_app.errors import DataError
-from edge_app.inspector import no_verdict
 from edge_app.judging import Scored, row_of
 from edge_app.scan_folder import Folder
+from edge_app.unjudged import no_verdict
 
 CHILD = ("-m", "edge_app.scan_worker")
 # A process has its next pictures before it has answered; while one is replaced, the others may run so far ahead.

@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge_app.bundle import ModelBundle
 from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
 from edge_app.errors import BundleError, DataError, DeviceError
-from edge_app.inspector import GoldenResult, Inspector, check_golden
 from edge_app.limits import Limits
 from edge_app.running import RunningReport
 from edge_app.selftest import prove
 from edge_app.store import ModelStore
 from edge_app.trust import ANYONE, TrustStore
+
+if TYPE_CHECKING:
+    from edge_app.inspector import GoldenResult, Inspector
 
 # From one search for a bundle that is believed to the next, seconds.
 _RETRY_S = 2.0
@@ -399,6 +401,9 @@ def ready_inspector(
         DeviceError: the device cannot be used, or gives other scores than the CPU.
         BundleError: the model cannot be loaded or a golden sample fails.
     """
+    # A station's own process, whose models run in others, does without the interpreter.
+    from edge_app.inspector import Inspector, check_golden
+
     inspector = Inspector(bundle, threads, choice)
     try:
         on_cpu = check_golden(inspector if choice.is_cpu else Inspector(bundle, threads), before_each)

@@ -8,13 +8,15 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from typing import Annotated, Literal, Protocol, assert_never
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, assert_never
 
 import pydantic
 from pydantic import Field
 
 from edge_app.domain import Box, Frame, MissedPart, Reason, utc_now
-from edge_app.presence import Presence
+
+if TYPE_CHECKING:
+    from edge_app.presence import Presence
 
 # Sequence numbers that are known again when they come again.
 SEQUENCES_KEPT = 500
@@ -240,7 +242,7 @@ class TriggerOptions(pydantic.BaseModel):
         least_area_share: what covers less of the region is no part.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     mode: Mode = "continuous"
     every_s: Annotated[float, Field(strict=True, ge=0.01, le=86400)] = 1.0
@@ -272,6 +274,8 @@ def make_trigger(options: TriggerOptions, region_in_frame: Box | None = None) ->
         case "timer":
             return Timer(options.every_s, options.timeout_s)
         case "part_present":
+            from edge_app.presence import Presence
+
             return PartPresent(
                 Presence(
                     region_in_frame=region_in_frame,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from collections import deque
@@ -166,7 +165,7 @@ class Jobs:
             self._in_hand -= 1
             if job.image_rgb is not None:
                 job.loaded.latencies_s.append(took_s)
-                job.loaded.usual_s = statistics.median(job.loaded.latencies_s)
+                job.loaded.usual_s = sorted(job.loaded.latencies_s)[len(job.loaded.latencies_s) // 2]
         if job.future.set_running_or_notify_cancel():
             job.future.set_result(answer)
         self._finish(job)

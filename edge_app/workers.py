@@ -16,17 +16,21 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from edge_app.bundle import ModelBundle
 from edge_app.devices import CPU, DeviceChoice
 from edge_app.domain import WHOLE_FRAME, Area, Frame, Inspection, Reason
 from edge_app.errors import BundleError, DeviceError
-from edge_app.inspector import GoldenResult, no_verdict
 from edge_app.limits import Limits
+from edge_app.unjudged import no_verdict
 from edge_app.worker_device import PoolDevice
 from edge_app.worker_jobs import Job, Jobs, Loaded
 from edge_app.worker_process import DEVICE_LOAD_LIMIT_S, WorkerFailed, WorkerProcess
 from edge_app.worker_start import StartedWorker
+
+if TYPE_CHECKING:
+    from edge_app.inspector import GoldenResult
 
 _TICK_S = 0.1
 _CLOSED = "the model's processes are closed"
@@ -178,6 +182,8 @@ class WorkerPool:
         self._one_load, self._changed = threading.Lock(), threading.Condition()
         self._restarted_s: deque[float] = deque()
         self._restarts, self._closing, self._given_up = 0, False, ""
+        # The process that proves the first bundle has the processor to itself; another device loads it everywhere.
+        self._begun = not choice.is_cpu
         # Those that may get parts.
         self._ready: list[WorkerProcess | None] = [None] * size
         self._keepers = [
@@ -203,6 +209,7 @@ class WorkerPool:
             try:
                 while not loaded.proven:
                     self._load_everywhere(loaded)
+                self._begin()
             finally:
                 if not loaded.proven:
                     self._jobs.leave(loaded)
@@ -232,6 +239,11 @@ class WorkerPool:
             loaded.device, loaded.usual_s = device, max(loaded.usual_s, usual_s)
         # The processes that have it may have been told to go meanwhile.
         loaded.proven = self.device.choice == choice
+
+    def _begin(self) -> None:
+        with self._changed:
+            self._begun = True
+            self._changed.notify_all()
 
     def begin_anew(self) -> None:
         """Judge again after the pool has given up; otherwise nothing."""
@@ -277,16 +289,16 @@ class WorkerPool:
     def _keep(self, place: int) -> None:
         """A keeper's thread: one process after the other, which the kernel would end with this thread."""
         try:
-            while self._may_start():
+            while self._may_start(place):
                 if failed := self._one_life(place):
                     self._replace(failed)
         except Exception as error:  # noqa: BLE001 - the top of this thread
             _log.exception("a process of the model is not looked after any more")
             self._give_up(f"the model's process cannot be used ({type(error).__name__}: {error}); see the log")
 
-    def _may_start(self) -> bool:
+    def _may_start(self, place: int) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or not self._given_up)
+            self._changed.wait_for(lambda: self._closing or (not self._given_up and (place == 0 or self._begun)))
             return not self._closing
 
     def _one_life(self, place: int) -> str:

@@ -55,7 +55,7 @@ def faulty_ready_inspector(bundle: ModelBundle, *how: Any) -> Inspector:
 
 ready_inspector = worker_child.ready_inspector
 worker_child.ready_inspector = faulty_ready_inspector
-sys.modules["edge_app.slot"].Inspector = FaultyInspector
+sys.modules["edge_app.inspector"].Inspector = FaultyInspector
 
 if __name__ == "__main__":
     sys.exit(worker_child.main(sys.argv[1:]))

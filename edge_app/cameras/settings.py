@@ -26,7 +26,7 @@ class CameraSettings(pydantic.BaseModel):
             an industrial one.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     exposure_us: Annotated[float, Field(strict=True, gt=0, le=60_000_000)] | None = None
     gain_db: Annotated[float, Field(strict=True, ge=0, le=100)] | None = None

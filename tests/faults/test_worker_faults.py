@@ -90,6 +90,7 @@ FAULTS = [
 def test_28_a_crash_or_hang_costs_one_part(open_pool: Open, bundle: ModelBundle) -> None:
     pool = open_pool(2, give_up=Restarts(most=len(FAULTS)), hang_after_s=1.5)
     model = pool.load(bundle)
+    until(lambda: all_ready(pool))
     before_s: list[float] = []
     for fault, pattern in FAULTS:
         pids, restarts = pool.status().pids, pool.status().restarts
@@ -219,6 +220,7 @@ def test_28_a_bundle_that_takes_its_process_along_is_refused(
     monkeypatch.setenv("FAULTY_LOAD", f"{bad.bundle_id} {fault}")
     pool = open_pool(2)
     model = pool.load(bundle)
+    until(lambda: all_ready(pool))
     monkeypatch.setattr("edge_app.worker_process.LOAD_LIMIT_S", 1.5)
     with pytest.raises(BundleError, match=f"{bad.bundle_id}: the model's process {pattern} while it was loaded"):
         pool.load(bad)
@@ -261,6 +263,8 @@ worker_process.CHILD = "faulty_worker"
 bundle = read_bundle(Path(sys.argv[1]))
 pool = WorkerPool(2)
 model = pool.load(bundle)
+while None in pool.status().pids:
+    time.sleep(0.01)
 picture = golden_frame(bundle, bundle.manifest.golden[0].file).image_rgb
 busy = model.submit(Frame(picture, 0, 0.0, utc_now(), "sleep 60"))
 while pool.status().in_flight == 0:
