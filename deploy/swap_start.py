@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from edge_app.child import give_way
+from edge_app.child import SWAP_NICE, give_way
 
 
 def main() -> int:
     """`swap_model.main`, on what the line leaves of the processor."""
-    give_way()
+    give_way(SWAP_NICE)
     from deploy.swap_model import main as swap_model
 
     return swap_model()

@@ -18,8 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-# Of a core that the line wants too, it gets a tenth; a lower share still would never end beside a busy line.
-GIVES_WAY = 10
+# Of a core that the line wants too, a scan gets a tenth; a lower share still would never end beside a busy line.
+SCAN_NICE = 10
+# A change of model gets a quarter: somebody waits for it.
+SWAP_NICE = 5
 
 
 def start_child(program: Sequence[str], descriptors: Sequence[int], *arguments: int) -> subprocess.Popen[bytes]:
@@ -66,9 +68,13 @@ def live_as_child(parent_pid: int) -> None:
     faulthandler.enable()
 
 
-def give_way() -> None:
-    """Take the processor only where the line leaves it, and be the first to go when memory runs out; for good."""
-    nice = max(GIVES_WAY, os.nice(0))
+def give_way(nice: int) -> None:
+    """Let the line go first to the processor, and be the first to go when memory runs out; for good.
+
+    Args:
+        nice: `SCAN_NICE` or `SWAP_NICE`; a process that gives way more already goes on doing so.
+    """
+    nice = max(nice, os.nice(0))
     os.setpriority(os.PRIO_PROCESS, 0, nice)
     settings = {"/proc/self/oom_score_adj": 1000}
     if os.getsid(0) == os.getpid():

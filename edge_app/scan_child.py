@@ -17,7 +17,7 @@ import cv2
 
 from edge_app.batch import scan
 from edge_app.bundle import verify_bundle
-from edge_app.child import give_way, live_as_child
+from edge_app.child import SCAN_NICE, give_way, live_as_child
 from edge_app.errors import KensaError
 from edge_app.worker_channel import Channel
 
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     """Scan for the one who holds the other end of the socket."""
     descriptor, parent_pid = map(int, argv)
     live_as_child(parent_pid)
-    give_way()
+    give_way(SCAN_NICE)
     cv2.setNumThreads(1)
     with contextlib.suppress(EOFError, ConnectionError):  # nobody is there any more
         serve(Channel(socket.socket(fileno=descriptor)))

@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from edge_app.child import give_way
+from edge_app.child import SWAP_NICE, give_way
 from edge_app.errors import BundleError, KensaError
 from edge_app.sandbox import confine
 
@@ -132,7 +132,7 @@ def run(folder: Path) -> dict[str, object]:
 def main(argv: list[str]) -> int:
     """Limit this process, test one folder, print the result."""
     folder, limit_s = Path(argv[0]), float(argv[1])
-    give_way()  # the station judges parts meanwhile
+    give_way(SWAP_NICE)  # the station judges parts meanwhile
     # Who stops a whole station stops this process too; that must not look like a model that crashes.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # The process ends itself: also when whoever started it is gone.

@@ -66,9 +66,9 @@ def test_it_gives_way_to_the_line(folder: Path) -> None:
     proving = Proving(folder, 30)
     seen = 0
     with suppress(psutil.Error):  # it has ended
-        while seen < child.GIVES_WAY:
+        while seen < child.SWAP_NICE:
             seen = proving.process.nice()
-    assert seen == child.GIVES_WAY
+    assert seen == child.SWAP_NICE
     assert proving.ended()
     assert not proving.refusals
 

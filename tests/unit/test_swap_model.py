@@ -13,7 +13,7 @@ from bundles import opened_store, successor, written
 from deploy.swap_model import main
 from edge_app import __version__
 from edge_app.bundle import ModelBundle, read_bundle
-from edge_app.child import GIVES_WAY
+from edge_app.child import SWAP_NICE
 
 Told = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,4 +114,4 @@ def test_the_command_gives_way_before_it_imports_what_is_heavy() -> None:
         f"try:\n    {name}()\nexcept SystemExit:\n    print(heavy, os.nice(0))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [f"swap-model {__version__}", f"False {GIVES_WAY}"]
+    assert done.stdout.splitlines() == [f"swap-model {__version__}", f"False {SWAP_NICE}"]
