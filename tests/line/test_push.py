@@ -97,7 +97,7 @@ def test_a_push_to_many_stations(fleet: Fleet, first: ModelBundle) -> None:
     sound = count - TROUBLED
     # A model that rejects nearly everything never gets beyond the canary.
     bad = rejects_nearly_all(first)
-    rows = pushed(fleet, bad, seen, parts=8)
+    rows = pushed(fleet, bad, seen, parts=20)
     assert rows["line-0"].step is Step.ROLLED_BACK, rows["line-0"]
     assert "it rejects" in rows["line-0"].text
     assert [rows[f"line-{n}"].step for n in range(1, count)] == [Step.NOT_TRIED] * (count - 1)
