@@ -72,7 +72,7 @@ class Preprocessor:
 
 
 def halved(picture: UInt8Array) -> UInt8Array:
-    """Exact 2 x 2 means of a picture, uint8 (h, w, 3)."""
+    """Exact 2 x 2 means of a picture, uint8 (h, w, 3) or (h, w)."""
     half = (picture.shape[1] // 2, picture.shape[0] // 2)
     # An odd last row or column is left out, so that the factor stays exactly 2.
     return cv2.resize(picture[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from edge_app.domain import utc_now
+from edge_app.process_stat import stat_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,5 @@ class RunningReport:
 
 def _process_start(pid: int) -> int:
     """When a process began, clock ticks since boot; 0 where there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    fields = stat.rpartition(")")[2].split()  # the name before may hold anything
-    return 0 if fields[0] == "Z" else int(fields[19])
+    found = stat_of(pid)
+    return 0 if found is None or found.state == "Z" else found.start_ticks

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from edge_app.child import SWAP_NICE, give_way
 from edge_app.errors import BundleError, KensaError
+from edge_app.process_stat import stat_of
 from edge_app.sandbox import confine
 
 LIMIT_S = 30.0
@@ -94,21 +95,13 @@ def _output_of(process: subprocess.Popen[bytes], limit_s: float) -> bytes | None
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return process.communicate(timeout=_LOOK_S)[0]
             before_s, before_used_s = looked_s, used_s
-            looked_s, (waits, used_s) = time.monotonic(), _waits_and_used_s(process.pid)
+            looked_s, now = time.monotonic(), stat_of(process.pid)
+            used_s = used_s if now is None else now.used_s
+            waits = now is not None and now.state == "R"
             counted_s += used_s - before_used_s if waits else looked_s - before_s
         return None
     finally:
         process.kill()
-
-
-def _waits_and_used_s(pid: int) -> tuple[bool, float]:
-    """Whether a process runs or would if a processor were free, and how much of one it has used, seconds."""
-    try:
-        # proc_pid_stat(5): state is the field after the name in brackets, utime and stime come 11 and 12 after it.
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return after_name[0] == "R", (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
-        return False, 0.0
 
 
 def run(folder: Path) -> dict[str, object]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
 from edge_app.cameras import KnowsTruth
 from edge_app.domain import Inspection, Verdict
+from edge_app.process_stat import TICK_S, stat_of
 from edge_app.results import escape
 from edge_app.states import PartResult
 
@@ -80,10 +80,11 @@ def verdict_line(result: PartResult) -> str:
 def process_age_s() -> float | None:
     """Seconds since this process began; None where the system does not say."""
     try:
-        fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        since_boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     except (OSError, AttributeError):
         return None
+    found = stat_of(os.getpid())
+    return None if found is None else since_boot_s - found.start_ticks * TICK_S
 
 
 def _why(inspection: Inspection) -> str:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from edge_app.errors import DataError
 from edge_app.files import write_whole
+from edge_app.process_stat import stat_of
 from edge_app.results import escape
 from trainer.benchmark_plan import BenchmarkOptions, BenchmarkPlan, Cell, make_plan
 
@@ -205,10 +206,10 @@ class _Running:
                         self.fraction = min(1.0, max(0.0, float(line[9:])))
 
     def _hangs(self, idle_s: float) -> str | None:
-        now, used_s = time.monotonic(), processor_seconds(self.process.pid)
+        now, found = time.monotonic(), stat_of(self.process.pid)
         # One second in so long a time is idling threads, not work.
-        if used_s is None or used_s - self._used_s >= 1.0:
-            self._used_at, self._used_s = now, used_s or 0.0
+        if found is None or found.used_s - self._used_s >= 1.0:
+            self._used_at, self._used_s = now, 0.0 if found is None else found.used_s
         if now - self._used_at >= idle_s:
             return f"its process hung: it did nothing for {idle_s:.0f} s; see {self.log}"
         if now - self._told >= SILENT_S:
@@ -220,16 +221,6 @@ class _Running:
             "key": self.cell.key, "settings": self.cell.settings, "state": "failed", "failure": why
         }  # fmt: skip
         write_whole(self.cell.record_path, json.dumps(self.cell.record, indent=1).encode())
-
-
-def processor_seconds(pid: int) -> float | None:
-    """Processor time that a process has used, all its threads together; None where the system does not say."""
-    try:
-        # The name, in brackets, may hold anything; utime and stime are the 12th and 13th field after it.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read(descriptor: int) -> bytes:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from edge_app.errors import DataError
 from trainer import published
-from trainer.benchmark import benchmark, processor_seconds
+from trainer.benchmark import benchmark
 from trainer.benchmark_cell import with_truth
 from trainer.benchmark_markdown import markdown
 from trainer.benchmark_pictures import draw_gallery, draw_table
@@ -262,14 +262,6 @@ def test_a_cell_takes_no_other_with_it(root: Path, capfd: pytest.CaptureFixture[
     assert benchmark(asked, command, idle_s=1.5) == 1
     starts = {path.stem: len(path.read_text()) for path in asked.out.rglob("*.starts")}
     assert starts == {"vae": 2, "anogan": 2, "dense_ae": 2, "cae": 1}, "what failed is tried again, what is done is not"
-
-
-def test_processor_time_is_read_from_the_system() -> None:
-    assert processor_seconds(2**22 + 1) is None
-    if sys.platform == "linux":
-        used = processor_seconds(1)
-        assert used is not None
-        assert used >= 0
 
 
 def test_a_category_that_cannot_be_used_is_no_reason_to_stop(root: Path) -> None:
