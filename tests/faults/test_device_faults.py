@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from bundles import golden_frame, opened_store, successor, written
 from commands import command
 from delegate_library import build, choose
+from waiting import until
 
 from edge_app import worker_process
 from edge_app.bundle import ModelBundle, read_bundle
@@ -46,13 +46,6 @@ def open_pool() -> Iterator[Open]:
     yield open_one
     for pool in pools:
         pool.close()
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came"
-        time.sleep(0.005)
 
 
 def judge(model: RemoteModel) -> Inspection:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bundles import golden_frame, successor
+from waiting import until
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Frame, Reason, Verdict, utc_now
@@ -43,13 +44,6 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     yield open_one
     for pool in pools:
         pool.close()
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came"
-        time.sleep(0.005)
 
 
 def part(bundle: ModelBundle, label: str = "") -> Frame:

@@ -84,7 +84,6 @@ def fits(
     """Every detector that a test asks for is fitted, two at a time, while the tests of those that are done run."""
     folder = tmp_path_factory.mktemp("bundles")
     asked = {item.callspec.params.get("fitted") for item in request.session.items if hasattr(item, "callspec")}
-    asked |= {"kensa" for item in request.session.items if item.name.startswith("test_the_patch_trunk")}
     with ProcessPoolExecutor(2, processes) as pool:
         yield {
             name: (pool.submit(fit_quietly, quick(name, data, folder / f"{name}.bundle")), folder / f"{name}.bundle")
@@ -119,10 +118,9 @@ def test_it_separates_keeps_parity_and_proves_itself(fitted: tuple[Figures, Path
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the ImageNet weights are not on this machine")
-def test_the_patch_trunk_is_all_that_an_edge_tpu_takes(fits: dict[str, tuple[Future[Figures], Path]]) -> None:
-    done, path = fits["kensa"]
-    done.result()
-    bundle = read_bundle(path)
+@pytest.mark.parametrize("fitted", ["kensa"], indirect=True)
+def test_the_patch_trunk_is_all_that_an_edge_tpu_takes(fitted: tuple[Figures, Path]) -> None:
+    bundle = read_bundle(fitted[1])
     assert bundle.manifest.parity.precision == "int8+float"
     finding = check(bundle.model)
     assert [one.name for one in finding.operations if one.why] == []

@@ -6,12 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from bundles import opened_store, successor, written, wrong_score
+from waiting import until
 
 from deploy.swap_model import main as swap_model
 from edge_app.bundle import ModelBundle, read_bundle
@@ -45,13 +45,6 @@ def store(tmp_path: Path, bundles: tuple[ModelBundle, ...]) -> ModelStore:
         store.stage(written(bundle, tmp_path / "one.bundle"), prove=untested)
     store.activate(bundles[0].bundle_id)
     return store
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came"
-        time.sleep(0.01)
 
 
 def running(store: ModelStore) -> RunningReport:

@@ -2,16 +2,17 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bundles import wrong_score
+from waiting import until
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.scan_results import read_scanned
 from edge_app.scan_run import ENDS, Phase, ScanProgress, ScanRun
+
+LIMIT_S = 100.0
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +29,8 @@ def folder(bundle: ModelBundle, tmp_path: Path) -> Path:
     return folder
 
 
-def until(condition: Callable[[], bool], limit_s: float = 100.0) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came"
-        time.sleep(0.005)
-
-
 def ended(run: ScanRun) -> ScanProgress:
-    until(lambda: run.progress.phase in ENDS)
+    until(lambda: run.progress.phase in ENDS, limit_s=LIMIT_S)
     run.close()
     return run.progress
 
@@ -45,7 +39,7 @@ def test_stopped_and_gone_on_with(folder: Path, bundle: ModelBundle, tmp_path: P
     out = tmp_path / "out"
     run = ScanRun(folder, bundle, out)
     assert run.progress.phase is Phase.STARTING
-    until(lambda: run.progress.left_s is not None)
+    until(lambda: run.progress.left_s is not None, limit_s=LIMIT_S)
     now = run.progress
     assert now.phase is Phase.SCANNING
     assert 0 < now.done < now.pictures == 20
@@ -61,7 +55,7 @@ def test_stopped_and_gone_on_with(folder: Path, bundle: ModelBundle, tmp_path: P
 
 def test_killed_it_keeps_what_is_done(folder: Path, bundle: ModelBundle, tmp_path: Path) -> None:
     run = ScanRun(folder, bundle, tmp_path / "out")
-    until(lambda: run.progress.done >= 3)
+    until(lambda: run.progress.done >= 3, limit_s=LIMIT_S)
     assert run.pid is not None
     os.kill(run.pid, signal.SIGSEGV)
     failed = ended(run)
@@ -92,7 +86,7 @@ def test_afresh_throws_away_what_was_there(folder: Path, bundle: ModelBundle, tm
     assert refused.phase is Phase.FAILED
     assert "is not of this scan's table" in refused.message
     run = ScanRun(folder, bundle, out, afresh=True)
-    until(lambda: run.progress.done >= 1)
+    until(lambda: run.progress.done >= 1, limit_s=LIMIT_S)
     run.close()
     assert read_scanned(out)
 

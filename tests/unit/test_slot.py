@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bundles import golden_frame, opened_store, remade, successor, written, wrong_score
+from waiting import until
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.domain import Area, Box, Reason, Verdict
@@ -60,13 +61,6 @@ def open_slot(store: ModelStore) -> Iterator[Callable[..., StoreSlot]]:
     yield open_one
     for slot in slots:
         slot.close()
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came"
-        time.sleep(0.005)
 
 
 def judges_with(slot: StoreSlot | FixedSlot) -> str:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from shared_data import shared_path
+from waiting import until
 
 from edge_app import background, teaching
 from edge_app.background import Background
@@ -269,29 +269,22 @@ def start_worker(tmp_path: Path, monkeypatch, seconds: str) -> tuple[Background,
     return work, events, ended
 
 
-def wait_for(condition, limit_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.01)
-
-
 def test_work_in_the_background_takes_a_back_seat_and_stops_when_asked(tmp_path, monkeypatch):
     work, events, ended = start_worker(tmp_path, monkeypatch, "60")
-    wait_for(lambda: events)
+    until(lambda: events)
     assert (events[0]["nice"], events[0]["threads"]) == (background.NICE, "1")
     work.cancel()
-    wait_for(lambda: ended)
+    until(lambda: ended)
     assert ended == [(130, "stopped in good order")]
-    wait_for(lambda: not work.running)
+    until(lambda: not work.running)
     assert len(events) == 1
 
 
 def test_work_that_was_killed_says_by_what(tmp_path, monkeypatch):
     work, events, ended = start_worker(tmp_path, monkeypatch, "60")
-    wait_for(lambda: events)
+    until(lambda: events)
     os.kill(events[0]["pid"], signal.SIGKILL)
-    wait_for(lambda: not work.running)
+    until(lambda: not work.running)
     assert ended == [(-9, "ended by signal 9")]
 
 
@@ -310,7 +303,7 @@ def test_no_work_outlives_a_station_that_was_killed(tmp_path, monkeypatch):
     package = str(Path(teaching.__file__).resolve().parents[1])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), package)))
     pid = int(subprocess.run([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True).stdout)
-    wait_for(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
+    until(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
 
 
 def test_the_trainer_says_how_far_it_is_in_lines_of_json(folder, parts, capsys):

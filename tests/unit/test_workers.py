@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from bundles import golden_frame, remade, successor, wrong_score
+from waiting import until
 
 from edge_app.bundle import ModelBundle, read_bundle
 from edge_app.cameras.synthetic import SyntheticLine
@@ -48,13 +49,6 @@ def model(pool: WorkerPool, bundle: ModelBundle) -> Iterator[RemoteModel]:
     model = pool.load(bundle)
     yield model
     model.unload()
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came"
-        time.sleep(0.005)
 
 
 def shown(image_rgb: UInt8Array, **more: object) -> Frame:
